@@ -1,0 +1,110 @@
+package gcp
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"cloud.google.com/go/firestore"
+	"cloud.google.com/go/logging"
+	"cloud.google.com/go/pubsub/v2"
+	"cloud.google.com/go/storage"
+	"google.golang.org/api/option"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/lethe-analytics/lethe/shared/topology"
+)
+
+// Lazy opens a value at its first use and keeps it. A failed opening is not
+// kept: the next caller tries again, so that a passing fault at cold start does
+// not outlive itself (sync.Once would make it permanent).
+type Lazy[T any] struct {
+	Open func(context.Context) (T, error)
+
+	mu    sync.Mutex
+	value T
+	ok    bool
+}
+
+// Get returns the value, opening it if need be. Opening uses a background
+// context: the value outlives the request that asked for it first.
+func (l *Lazy[T]) Get() (T, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ok {
+		return l.value, nil
+	}
+	v, err := l.Open(context.Background())
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	l.value, l.ok = v, true
+	return v, nil
+}
+
+// Databases are the two Firestore databases (see topology).
+type Databases struct {
+	Default *firestore.Client
+	Edge    *firestore.Client
+}
+
+// OpenDatabases opens both databases.
+func OpenDatabases(ctx context.Context, c Config) (Databases, error) {
+	def, err := OpenFirestore(ctx, c, topology.DefaultDatabase)
+	if err != nil {
+		return Databases{}, err
+	}
+	edge, err := OpenFirestore(ctx, c, topology.EdgeDatabase)
+	if err != nil {
+		return Databases{}, err
+	}
+	return Databases{Default: def, Edge: edge}, nil
+}
+
+// OpenFirestore opens one database over one gRPC connection. A connection that
+// went silent (its server stopped, a NAT forgot it) is noticed within a minute.
+func OpenFirestore(ctx context.Context, c Config, database string) (*firestore.Client, error) {
+	client, err := firestore.NewClientWithDatabase(ctx, c.Project, database,
+		option.WithGRPCConnectionPool(1),
+		option.WithGRPCDialOption(grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 20 * time.Second})))
+	if err != nil {
+		return nil, fmt.Errorf("open firestore database %s: %w", database, err)
+	}
+	return client, nil
+}
+
+// OpenPubSub opens Pub/Sub.
+func OpenPubSub(ctx context.Context, c Config) (*pubsub.Client, error) {
+	client, err := pubsub.NewClient(ctx, c.Project, option.WithGRPCConnectionPool(1))
+	if err != nil {
+		return nil, fmt.Errorf("open pubsub: %w", err)
+	}
+	return client, nil
+}
+
+// OpenStorage opens Cloud Storage.
+func OpenStorage(ctx context.Context, _ Config) (*storage.Client, error) {
+	client, err := storage.NewClient(ctx, storage.WithJSONReads())
+	if err != nil {
+		return nil, fmt.Errorf("open storage: %w", err)
+	}
+	return client, nil
+}
+
+// OpenLogging opens Cloud Logging.
+func OpenLogging(ctx context.Context, c Config) (*logging.Client, error) {
+	var opts []option.ClientOption
+	if c.LoggingHost != "" {
+		opts = append(opts, option.WithEndpoint(c.LoggingHost), option.WithoutAuthentication(),
+			option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())))
+	}
+	client, err := logging.NewClient(ctx, c.Project, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("open logging: %w", err)
+	}
+	return client, nil
+}

@@ -1,0 +1,51 @@
+// Package gcp opens Google Cloud's clients from the environment, each only when
+// it is first needed.
+//
+//	environment ─envconfig─▶ Config ─▶ Firestore | PubSub | Storage | Logging
+//
+// With the *_EMULATOR_HOST variables set the same clients speak to the local
+// system (see emulators/).
+package gcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/sethvargo/go-envconfig"
+)
+
+// Config names the Google Cloud resources that a process works with.
+type Config struct {
+	// Project is the Google Cloud project (not a customer's project).
+	Project string `env:"GOOGLE_CLOUD_PROJECT, required"`
+	// Bucket holds request archives and log checkpoints.
+	Bucket string `env:"LETHE_BUCKET"`
+	// LoggingHost is the address of a local Cloud Logging; empty means Google's.
+	// The other services have standard variables, which their clients read.
+	LoggingHost string `env:"LOGGING_EMULATOR_HOST"`
+}
+
+var projectID = regexp.MustCompile(`^[a-z][a-z0-9-]{4,61}[a-z0-9]$`)
+
+// Validate reports every problem of the configuration at once.
+func (c *Config) Validate() error {
+	var errs []error
+	if !projectID.MatchString(c.Project) {
+		errs = append(errs, fmt.Errorf("GOOGLE_CLOUD_PROJECT %q is not a project id", c.Project))
+	}
+	return errors.Join(errs...)
+}
+
+// Load fills a configuration struct from the process environment and validates
+// it. Functions embed Config in a struct of their own.
+func Load(ctx context.Context, into interface{ Validate() error }) error {
+	if err := envconfig.Process(ctx, into); err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	if err := into.Validate(); err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	return nil
+}
