@@ -1,0 +1,71 @@
+// Package person owns what Lethe knows of one data subject beside the events: the
+// key that stands for a distinct_id, the erasure fence, consent and the profile.
+//
+//	(default) projects/{project}/people/{person}            Doc
+//	(default) projects/{project}/people/{person}/chunks/…   package chunk
+//	(default) projects/{project}/people/{person}/ops/…      profile operations, package profile
+//	edge      projects/{project}/optouts/{person}           exists: do not take this person's events
+package person
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"time"
+
+	"cloud.google.com/go/firestore"
+
+	"github.com/lethe-analytics/lethe/shared/consent"
+)
+
+// Key stands for a person in paths, logs and whatever outlives an erasure.
+type Key string
+
+var keyEncoding = base32.HexEncoding.WithPadding(base32.NoPadding)
+
+// MakeKey derives a person's key: HMAC-SHA-256 (RFC 2104) of the distinct_id
+// under the project's secret, cut to 160 bits (RFC 2104, section 5, allows half
+// the hash), in base32 so that no key can take a form that Firestore reserves.
+func MakeKey(secret []byte, distinctID string) Key {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(distinctID))
+	var sum [sha256.Size]byte
+	return Key(keyEncoding.EncodeToString(mac.Sum(sum[:0])[:20]))
+}
+
+// Doc is the document of a person. It is written on first sight, on profile
+// operations and on requests, never once a batch, so that the transactions of
+// a busy person only share a read.
+type Doc struct {
+	DistinctID string    `firestore:"distinct_id,omitempty"` // gone after an erasure
+	FirstSeen  time.Time `firestore:"first_seen,omitempty"`
+	ErasedAt   time.Time `firestore:"erased_at,omitempty"`  // the fence: nothing received at or before it is stored
+	Consent    Consent   `firestore:"consent,omitempty"`    //
+	Profile    string    `firestore:"profile,omitempty"`    // JSON object of the current values, folded from ops (package profile)
+	ProfileAt  time.Time `firestore:"profile_at,omitempty"` // receipt of the newest operation in Profile
+}
+
+// Consent is the person's current consent; its history stands in the consents
+// collection below the person.
+type Consent struct {
+	State consent.State `firestore:"state,omitempty"`
+}
+
+// Keeps reports whether something received at that time may be stored: it
+// must have come after the fence, and consent must allow it.
+func (d *Doc) Keeps(received time.Time, unsetMeans consent.State) bool {
+	if !d.ErasedAt.IsZero() && !received.After(d.ErasedAt) {
+		return false
+	}
+	return consent.Allows(d.Consent.State, unsetMeans)
+}
+
+// Ref is the person's document in the (default) database.
+func Ref(db *firestore.Client, project string, key Key) *firestore.DocumentRef {
+	return db.Doc("projects/" + project + "/people/" + string(key))
+}
+
+// OptOutRef is the person's opt-out in the edge database.
+func OptOutRef(edge *firestore.Client, project string, key Key) *firestore.DocumentRef {
+	return edge.Doc("projects/" + project + "/optouts/" + string(key))
+}

@@ -1,0 +1,96 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/lethe-analytics/lethe/shared/fault"
+)
+
+// gzipMagic begins every gzip stream (RFC 1952); some SDKs compress without saying so.
+var gzipMagic = []byte{0x1f, 0x8b}
+
+// ReadBody reads a request's body, uncompressed, of at most limit bytes both on
+// the wire and after gunzip. It answers TooLarge, Timeout or Invalid faults.
+func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if r.ContentLength > limit {
+		return nil, tooLarge(limit)
+	}
+	switch enc := strings.ToLower(r.Header.Get("Content-Encoding")); enc {
+	case "", "identity", "gzip":
+	default:
+		return nil, fault.New(fault.MediaType, "Content-Encoding must be gzip or absent")
+	}
+	buf := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength+bytes.MinRead, bytes.MinRead)))
+	if _, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit)); err != nil {
+		return nil, readFault(err, limit)
+	}
+	if !bytes.HasPrefix(buf.Bytes(), gzipMagic) {
+		if r.Header.Get("Content-Encoding") == "gzip" && buf.Len() > 0 {
+			return nil, fault.New(fault.Invalid, "the body is not gzip, though Content-Encoding says so")
+		}
+		return buf.Bytes(), nil
+	}
+	zr, err := gzip.NewReader(buf)
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "the body is not valid gzip")
+	}
+	plain, err := io.ReadAll(io.LimitReader(zr, limit+1))
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "the body is not valid gzip")
+	}
+	if int64(len(plain)) > limit {
+		return nil, tooLarge(limit)
+	}
+	return plain, nil
+}
+
+func tooLarge(limit int64) error {
+	return fault.New(fault.TooLarge, "the body is over %d bytes", limit)
+}
+
+func readFault(err error, limit int64) error {
+	var tooBig *http.MaxBytesError
+	if errors.As(err, &tooBig) {
+		return tooLarge(limit)
+	}
+	var ne net.Error
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &ne) && ne.Timeout() {
+		return fault.Wrap(fault.Timeout, err, "the body did not arrive in time")
+	}
+	return fault.Wrap(fault.Invalid, err, "the body ended early")
+}
+
+// ReadJSON reads a bounded JSON body into a struct. Unknown and duplicate
+// fields, invalid UTF-8 and trailing data are refused.
+func ReadJSON(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
+	body, err := ReadBody(w, r, limit)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(body, into, json.RejectUnknownMembers(true)); err != nil {
+		return fault.Wrap(fault.Invalid, err, jsonDetail(err))
+	}
+	return nil
+}
+
+// jsonDetail says where a body is wrong, without quoting it.
+func jsonDetail(err error) string {
+	var sem *json.SemanticError
+	if errors.As(err, &sem) {
+		if errors.Is(err, json.ErrUnknownName) {
+			return fmt.Sprintf("unknown field at %s", sem.JSONPointer)
+		}
+		return fmt.Sprintf("wrong type at %q: got %v", sem.JSONPointer, sem.JSONKind)
+	}
+	return "the body is not valid JSON"
+}
