@@ -1,0 +1,248 @@
+package event
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/lethe-analytics/lethe/shared/fault"
+)
+
+// Rules say by which endpoint's contract a body is read.
+type Rules struct {
+	Import bool   // /import: any time, but time, distinct_id and $insert_id are required
+	NDJSON bool   // one item a line, so that a broken line costs only itself
+	Now    Millis // receipt of the request
+	Nonce  string // unique to the request; makes the ids of items that bring none
+}
+
+// Failure is an item that was refused.
+type Failure struct {
+	Index    int    `json:"index"`
+	InsertID string `json:"$insert_id"`
+	Field    string `json:"field"`
+	Message  string `json:"message"`
+}
+
+// Parsed is what a body held. Tokens run beside Events or Ops.
+type Parsed struct {
+	Events   []Event
+	Ops      []Op
+	Tokens   []string
+	Failures []Failure
+	Items    int // accepted and refused
+}
+
+// ParseEvents reads the body of /track or /import: one event, an array of
+// them, or NDJSON. It answers Invalid where there is nothing to tell apart (not
+// JSON at all), TooLarge for too many items; a single bad event is a Failure and
+// the others are kept.
+func ParseEvents(body []byte, rules Rules) (*Parsed, error) {
+	return parse(body, rules, (*parser).event)
+}
+
+// ParseOps reads the body of /engage.
+func ParseOps(body []byte, rules Rules) (*Parsed, error) { return parse(body, rules, (*parser).op) }
+
+// parser reads items of one body. The decoder checks syntax; the parser cuts
+// what it keeps out of one copy of the text, so that events need no memory of
+// their own.
+type parser struct {
+	dec   *jsontext.Decoder
+	text  string // what dec reads
+	out   strings.Builder
+	rules Rules
+	item  func(*parser) error
+	Parsed
+}
+
+// lenient options let an array be cut into items of which some break the rules
+// that the strict reading of one item then finds.
+var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
+
+var decoders = sync.Pool{New: func() any { return jsontext.NewDecoder(bytes.NewReader(nil)) }}
+
+func parse(body []byte, rules Rules, item func(*parser) error) (*Parsed, error) {
+	body = bytes.TrimSpace(body)
+	if len(body) == 0 {
+		return nil, fault.New(fault.Invalid, "the body is empty")
+	}
+	p := &parser{rules: rules, item: item, dec: decoders.Get().(*jsontext.Decoder)}
+	defer decoders.Put(p.dec)
+	err := p.strict(body)
+	if err == nil || fault.Of(err) == fault.TooLarge {
+		return &p.Parsed, err
+	}
+	// Something is wrong somewhere: read again, item by item.
+	items, err := split(p.dec, body, rules.NDJSON)
+	if err != nil {
+		return nil, err
+	}
+	if len(items) > MaxItems {
+		return nil, tooMany()
+	}
+	p.Parsed = Parsed{}
+	for _, it := range items {
+		p.alone(it)
+	}
+	return &p.Parsed, nil
+}
+
+// strict reads a whole body in one pass. Its error says only that it could not.
+func (p *parser) strict(body []byte) error {
+	p.begin(body)
+	array := !p.rules.NDJSON && p.dec.PeekKind() == '['
+	if array {
+		if _, err := p.dec.ReadToken(); err != nil {
+			return err
+		}
+	}
+	for p.dec.PeekKind() != jsontext.KindInvalid && p.dec.PeekKind() != ']' {
+		if p.Items >= MaxItems {
+			return tooMany()
+		}
+		if err := p.item(p); err != nil {
+			return err
+		}
+		if !array && !p.rules.NDJSON {
+			break
+		}
+	}
+	if array {
+		if _, err := p.dec.ReadToken(); err != nil {
+			return err
+		}
+	}
+	return p.end()
+}
+
+// end demands that nothing follows.
+func (p *parser) end() error {
+	_, err := p.dec.ReadToken()
+	if err == nil {
+		return errors.New("more than one value")
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// alone reads one item that has been cut out of its body.
+func (p *parser) alone(item []byte) {
+	p.begin(item)
+	before := p.Parsed
+	err := p.item(p)
+	if err == nil {
+		err = p.end()
+	}
+	if err != nil {
+		p.Parsed = before
+		p.fail("", syntaxField(err), syntaxMessage(err))
+	}
+}
+
+func (p *parser) begin(body []byte) {
+	p.text = string(body)
+	p.dec.Reset(bytes.NewBuffer(body))
+	p.out = strings.Builder{}
+	p.out.Grow(len(body))
+}
+
+// split cuts a body into its items without judging them.
+func split(dec *jsontext.Decoder, body []byte, ndjson bool) ([][]byte, error) {
+	var items [][]byte
+	if ndjson {
+		for line := range bytes.SplitSeq(body, []byte("\n")) {
+			if line = bytes.TrimSpace(line); len(line) > 0 {
+				if items = append(items, line); len(items) > MaxItems {
+					return nil, tooMany()
+				}
+			}
+		}
+		return items, nil
+	}
+	dec.Reset(bytes.NewBuffer(body), lenient...)
+	if dec.PeekKind() != '[' {
+		if _, err := dec.ReadValue(); err != nil {
+			return nil, notJSON(err)
+		}
+		if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
+			return nil, fault.New(fault.Invalid, "the body holds more than one JSON value")
+		}
+		return [][]byte{body}, nil
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, notJSON(err)
+	}
+	for dec.PeekKind() != ']' {
+		v, err := dec.ReadValue()
+		if err != nil {
+			return nil, notJSON(err)
+		}
+		end := dec.InputOffset()
+		if items = append(items, body[end-int64(len(v)):end]); len(items) > MaxItems {
+			return nil, tooMany()
+		}
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, notJSON(err)
+	}
+	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
+		return nil, fault.New(fault.Invalid, "the body holds more than one JSON value")
+	}
+	return items, nil
+}
+
+func tooMany() error {
+	return fault.New(fault.TooLarge, "more than %d items in one request", MaxItems)
+}
+
+func notJSON(err error) error {
+	detail := "the body is not valid JSON"
+	var syn *jsontext.SyntacticError
+	if errors.As(err, &syn) {
+		detail = fmt.Sprintf("the body is not valid JSON (at byte %d)", syn.ByteOffset)
+	}
+	return fault.Wrap(fault.Invalid, err, detail)
+}
+
+// syntaxField is the dotted path of the field at which an item's syntax broke.
+func syntaxField(err error) string {
+	var syn *jsontext.SyntacticError
+	if !errors.As(err, &syn) {
+		return ""
+	}
+	var path []string
+	for tok := range syn.JSONPointer.Tokens() {
+		path = append(path, tok)
+	}
+	return strings.Join(path, ".")
+}
+
+func syntaxMessage(err error) string {
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		return "the name occurs twice in its object"
+	}
+	var syn *jsontext.SyntacticError
+	if errors.As(err, &syn) {
+		switch why := syn.Err.Error(); {
+		case strings.Contains(why, "UTF-8"):
+			return "not valid UTF-8"
+		case strings.Contains(why, "surrogate"):
+			return "half of a surrogate pair"
+		}
+	}
+	return "not valid JSON"
+}
+
+// fail notes a refused item.
+func (p *parser) fail(insertID, field, message string) {
+	p.Failures = append(p.Failures, Failure{Index: p.Items, InsertID: insertID, Field: field, Message: message})
+	p.Items++
+}

@@ -1,0 +1,247 @@
+package event
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// event reads one item of /track or /import. Its error is one of syntax; an
+// event that breaks a rule is a Failure.
+func (p *parser) event() error {
+	start := p.dec.InputOffset()
+	e := Event{Received: p.rules.Now}
+	var token string
+	var bad refusal
+	if p.dec.PeekKind() != '{' {
+		if err := p.dec.SkipValue(); err != nil {
+			return err
+		}
+		p.fail("", "", "an event is an object with event and properties")
+		return nil
+	}
+	if _, err := p.dec.ReadToken(); err != nil {
+		return err
+	}
+	var hasName, hasProperties bool
+	for p.dec.PeekKind() != '}' {
+		name, err := p.value()
+		if err != nil {
+			return err
+		}
+		switch {
+		case name == `"event"`:
+			raw, err := p.value()
+			if err != nil {
+				return err
+			}
+			hasName = true
+			var ok bool
+			if e.Name, ok = unquote(raw); !ok {
+				bad.set("event", "must be a string")
+			} else if why := badName(e.Name); why != "" {
+				bad.set("event", why)
+			}
+		case name == `"properties"` && p.dec.PeekKind() == '{':
+			hasProperties = true
+			if token, err = p.properties(&e, &bad); err != nil {
+				return err
+			}
+		default: // other members are no part of the contract; Mixpanel ignores them
+			if err := p.dec.SkipValue(); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := p.dec.ReadToken(); err != nil {
+		return err
+	}
+	switch {
+	case !hasName:
+		bad.set("event", "is required")
+	case !hasProperties:
+		bad.set("properties", "must be an object")
+	case p.dec.InputOffset()-start > MaxBytes:
+		bad.set("", "the event is over 1 MB")
+	}
+	p.checkEvent(&e, &bad)
+	if bad.message != "" {
+		p.fail(e.InsertID, bad.field, bad.message)
+		return nil
+	}
+	if e.InsertID == "" {
+		e.InsertID = p.rules.Nonce + strconv.Itoa(p.Items)
+	}
+	p.Events = append(p.Events, e)
+	p.Tokens = append(p.Tokens, token)
+	p.Items++
+	return nil
+}
+
+// missing marks a time that was not sent; no event may have it.
+const missing = Millis(math.MinInt64)
+
+// properties reads an event's properties: those with a meaning into e, the
+// token apart, the rest into one text.
+func (p *parser) properties(e *Event, bad *refusal) (token string, err error) {
+	if _, err := p.dec.ReadToken(); err != nil {
+		return "", err
+	}
+	from := p.out.Len()
+	p.out.WriteByte('{')
+	e.Time = missing
+	var hasID bool
+	n, kept := 0, 0
+	for ; p.dec.PeekKind() != '}'; n++ {
+		name, err := p.value()
+		if err != nil {
+			return "", err
+		}
+		switch name {
+		case `"token"`, `"time"`, `"distinct_id"`, `"$insert_id"`:
+			raw, err := p.value()
+			if err != nil {
+				return "", err
+			}
+			switch name {
+			case `"token"`:
+				token, _ = unquote(raw)
+			case `"time"`:
+				e.Time = parseTime(raw, bad)
+			case `"distinct_id"`:
+				hasID = true
+				e.DistinctID = parseDistinctID(raw, "properties.distinct_id", bad)
+			case `"$insert_id"`:
+				e.InsertID = parseInsertID(raw, bad)
+			}
+			continue
+		}
+		if kept > 0 {
+			p.out.WriteByte(',')
+		}
+		kept++
+		p.out.WriteString(name)
+		p.out.WriteByte(':')
+		if err := p.copyValue(name, 0, bad); err != nil {
+			return "", err
+		}
+	}
+	if _, err := p.dec.ReadToken(); err != nil {
+		return "", err
+	}
+	p.out.WriteByte('}')
+	e.Properties = p.out.String()[from:]
+	if n > MaxProperties {
+		bad.set("properties", "more than 254 properties")
+	}
+	if p.rules.Import && !hasID {
+		bad.set("properties.distinct_id", "is required (it may be empty)")
+	}
+	return token, nil
+}
+
+// checkEvent applies the rules that need the whole event.
+func (p *parser) checkEvent(e *Event, bad *refusal) {
+	if e.Time == missing {
+		if p.rules.Import {
+			bad.set("properties.time", "is required")
+		}
+		e.Time = p.rules.Now
+	}
+	switch {
+	case e.Time < Earliest:
+		bad.set("properties.time", "is before 1971")
+	case e.Time > p.rules.Now+Millis(MaxAhead.Milliseconds()):
+		bad.set("properties.time", "is more than an hour ahead")
+	case !p.rules.Import && e.Time < p.rules.Now-Millis(MaxAge.Milliseconds()):
+		bad.set("properties.time", "is more than 5 days ago; send old events to /import")
+	}
+	if p.rules.Import && e.InsertID == "" {
+		bad.set("properties.$insert_id", "is required")
+	}
+}
+
+// msFrom tells seconds from milliseconds: as seconds it is the year 2969, as
+// milliseconds 1971.
+const msFrom = 31_536_000_000
+
+func parseTime(raw string, bad *refusal) Millis {
+	v, err := strconv.ParseFloat(raw, 64)
+	if err != nil || math.Abs(v) > 1e15 {
+		bad.set("properties.time", "must be a number of seconds or milliseconds since 1970")
+		return missing
+	}
+	if v < msFrom {
+		v *= 1000
+	}
+	return Millis(math.Round(v))
+}
+
+func parseInsertID(raw string, bad *refusal) string {
+	id, ok := unquote(raw)
+	if !ok || id == "" || len(id) > MaxInsertID {
+		bad.set("properties.$insert_id", "must be a string of 1 to 36 bytes")
+		return ""
+	}
+	for i := range len(id) {
+		c := id[i]
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' {
+			bad.set("properties.$insert_id", "may hold only A-Z, a-z, 0-9 and -")
+			return ""
+		}
+	}
+	return id
+}
+
+// parseDistinctID takes a string, or a number in the form it was written. The
+// ids of Mixpanel's list that are nobody's are refused: one broken client would
+// otherwise merge many people into one.
+func parseDistinctID(raw, field string, bad *refusal) string {
+	id, ok := unquote(raw)
+	switch {
+	case !ok && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9'):
+		id = raw
+	case !ok:
+		bad.set(field, "must be a string")
+		return ""
+	}
+	if why := badText(id); why != "" {
+		bad.set(field, why)
+		return ""
+	}
+	if IsNobody(id) {
+		bad.set(field, "stands for nobody in particular")
+	}
+	return id
+}
+
+var nobody = map[string]bool{
+	"00000000-0000-0000-0000-000000000000": true, "anon": true, "anonymous": true, "nil": true,
+	"none": true, "null": true, "n/a": true, "na": true, "undefined": true, "unknown": true,
+	"<nil>": true, "0": true, "-1": true, "true": true, "false": true, "[]": true, "{}": true,
+}
+
+// IsNobody reports whether a distinct_id is one that broken clients send for
+// everybody, in any case.
+func IsNobody(id string) bool { return len(id) <= 36 && nobody[strings.ToLower(id)] }
+
+func badName(name string) string {
+	if name == "" {
+		return "must not be empty"
+	}
+	return badText(name)
+}
+
+// badText says why a text cannot be a name or an id.
+func badText(s string) string {
+	if len(s) > MaxString && utf8.RuneCountInString(s) > MaxString {
+		return "is longer than 255 characters"
+	}
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] == 0x7f {
+			return "holds a control character"
+		}
+	}
+	return ""
+}

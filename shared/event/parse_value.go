@@ -1,0 +1,168 @@
+package event
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// refusal is why an item is refused; the first one found stands.
+type refusal struct{ field, message string }
+
+func (r *refusal) set(field, message string) {
+	if r.message == "" {
+		*r = refusal{field, message}
+	}
+}
+
+// value reads the next value (or name) as its raw text.
+func (p *parser) value() (string, error) {
+	v, err := p.dec.ReadValue()
+	if err != nil {
+		return "", err
+	}
+	end := int(p.dec.InputOffset())
+	return p.text[end-len(v) : end], nil
+}
+
+// unquote gives the text of a raw JSON string; ok is false for another kind of value.
+func unquote(raw string) (s string, ok bool) {
+	if len(raw) < 2 || raw[0] != '"' {
+		return "", false
+	}
+	if inner := raw[1 : len(raw)-1]; strings.IndexByte(inner, '\\') < 0 {
+		return inner, true
+	}
+	b, err := jsontext.AppendUnquote(nil, raw)
+	return string(b), err == nil
+}
+
+// copyValue copies the next value into out, without white space, with long
+// strings cut, and notes where it breaks a limit. Field names the value for a
+// refusal; depth is the number of objects and arrays around it, within its property.
+func (p *parser) copyValue(field string, depth int, bad *refusal) error {
+	switch p.dec.PeekKind() {
+	case '{':
+		return p.copyObject(field, depth+1, bad)
+	case '[':
+		return p.copyArray(field, depth+1, bad)
+	}
+	raw, err := p.value()
+	if err != nil {
+		return err
+	}
+	p.copyScalar(raw, field, bad)
+	return nil
+}
+
+// copyScalar copies a value that is neither object nor array.
+func (p *parser) copyScalar(raw, field string, bad *refusal) {
+	switch {
+	case raw[0] == '"' && len(raw) > MaxString+2:
+		p.out.WriteString(cut(raw))
+		return
+	case (raw[0] == '-' || raw[0] <= '9') && raw[0] != '"' && !finite(raw):
+		bad.set(unquoted(field), "the number is beyond a 64-bit float")
+	}
+	p.out.WriteString(raw)
+}
+
+func (p *parser) copyObject(field string, depth int, bad *refusal) error {
+	if depth > MaxDepth {
+		bad.set(unquoted(field), "nested deeper than 3")
+		return p.dec.SkipValue()
+	}
+	if _, err := p.dec.ReadToken(); err != nil {
+		return err
+	}
+	p.out.WriteByte('{')
+	n := 0
+	for ; p.dec.PeekKind() != '}'; n++ {
+		name, err := p.value()
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			p.out.WriteByte(',')
+		}
+		p.out.WriteString(name)
+		p.out.WriteByte(':')
+		if err := p.copyValue(field, depth, bad); err != nil {
+			return err
+		}
+	}
+	if n > MaxProperties {
+		bad.set(unquoted(field), "more than 254 properties in one object")
+	}
+	p.out.WriteByte('}')
+	_, err := p.dec.ReadToken()
+	return err
+}
+
+func (p *parser) copyArray(field string, depth int, bad *refusal) error {
+	if depth > MaxDepth {
+		bad.set(unquoted(field), "nested deeper than 3")
+		return p.dec.SkipValue()
+	}
+	if _, err := p.dec.ReadToken(); err != nil {
+		return err
+	}
+	p.out.WriteByte('[')
+	n := 0
+	for ; p.dec.PeekKind() != ']'; n++ {
+		if n > 0 {
+			p.out.WriteByte(',')
+		}
+		if err := p.copyValue(field, depth, bad); err != nil {
+			return err
+		}
+	}
+	if n > MaxArray {
+		bad.set(unquoted(field), "more than 254 items in one array")
+	}
+	p.out.WriteByte(']')
+	_, err := p.dec.ReadToken()
+	return err
+}
+
+// cut shortens a raw JSON string to MaxString characters.
+func cut(raw string) string {
+	s, _ := unquote(raw)
+	if utf8.RuneCountInString(s) <= MaxString {
+		return raw
+	}
+	n := 0
+	for i := range s {
+		if n == MaxString {
+			s = s[:i]
+			break
+		}
+		n++
+	}
+	b, err := jsontext.AppendQuote(nil, s)
+	if err != nil {
+		return `""` // cannot be: s was valid UTF-8
+	}
+	return string(b)
+}
+
+// finite reports whether a number's text is within float64. Only an exponent or
+// some 300 digits can take it out.
+func finite(raw string) bool {
+	if len(raw) < 300 && strings.IndexByte(raw, 'e') < 0 && strings.IndexByte(raw, 'E') < 0 {
+		return true
+	}
+	f, err := strconv.ParseFloat(raw, 64)
+	return err == nil && !math.IsInf(f, 0)
+}
+
+// unquoted is a raw name as a person reads it.
+func unquoted(field string) string {
+	if s, ok := unquote(field); ok {
+		return "properties." + s
+	}
+	return field
+}

@@ -1,0 +1,60 @@
+package profile_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/profile"
+)
+
+func TestOperations(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ before, op, value, after string }{
+		{`{"a":1}`, "$set", `{"a":"x","b":{"c":[1]}}`, `{"a":"x","b":{"c":[1]}}`},
+		{`{"a":1}`, "$set_once", `{"a":2,"b":3}`, `{"a":1,"b":3}`},
+		{`{"a":1,"t":"x"}`, "$add", `{"a":2.5,"b":-1,"t":1}`, `{"a":3.5,"b":-1,"t":"x"}`},
+		{`{"a":1e308}`, "$add", `{"a":1e308}`, `{"a":1e308}`},
+		{`{"l":[1],"t":"x"}`, "$append", `{"l":[2],"m":"a","t":1}`, `{"l":[1,[2]],"m":["a"],"t":"x"}`},
+		{`{"l":[1,"a"]}`, "$union", `{"l":["a",1.0,"b","b"],"m":[1,1]}`, `{"l":[1,"a","b"],"m":[1]}`},
+		{`{"l":[1,2,1,"1"],"t":"x"}`, "$remove", `{"l":1,"m":1,"t":"x"}`, `{"l":[2,"1"],"t":"x"}`},
+		{`{"a":1,"b":2,"é":3}`, "$unset", `["a","c","\u00e9"]`, `{"b":2}`},
+		{`{"a":1}`, "$delete", `true`, `{}`},
+		{``, "$set", `{"q\"":1,"":2}`, `{"":2,"q\"":1}`},
+	} {
+		p, err := profile.Parse(c.before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err = profile.Apply(p, []event.Op{{Name: c.op, Value: c.value}})
+		if err != nil || p.JSON() != c.after {
+			t.Errorf("%s %s %s: %s, %v; want %s", c.before, c.op, c.value, p.JSON(), err, c.after)
+		}
+	}
+}
+
+func TestTooLargeHasNoEffect(t *testing.T) {
+	t.Parallel()
+	big := fmt.Sprintf(`{"big":%q}`, strings.Repeat("x", profile.MaxBytes))
+	p, err := profile.Apply(profile.Profile{}, []event.Op{{Name: "$set", Value: `{"a":1}`}, {Name: "$set", Value: big}, {Name: "$set", Value: `{"b":1}`}})
+	if err != nil || p.JSON() != `{"a":1,"b":1}` {
+		t.Error(len(p.JSON()), err)
+	}
+}
+
+// The order of receipt decides, not the order of delivery.
+func TestSort(t *testing.T) {
+	t.Parallel()
+	var ops []event.Op
+	for i := range 50 {
+		ops = append(ops, event.Op{Received: event.Millis(i / 10), Request: fmt.Sprint("r", i/5%2), Seq: i % 5 * 7, Name: "$append", Value: fmt.Sprintf(`{"l":%d}`, i)})
+	}
+	want, _ := profile.Apply(profile.Profile{}, ops)
+	rand.Shuffle(len(ops), func(i, j int) { ops[i], ops[j] = ops[j], ops[i] })
+	profile.Sort(ops)
+	if got, _ := profile.Apply(profile.Profile{}, ops); got.JSON() != want.JSON() {
+		t.Errorf("got %s, want %s", got.JSON(), want.JSON())
+	}
+}

@@ -1,0 +1,116 @@
+package queue
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/fault"
+)
+
+// Limits of a group's messages.
+const (
+	// messageSize is where a message is closed, in bytes before compression. Store
+	// writes what one message holds in a few transactions.
+	messageSize = 1 << 20
+	// maxPending bounds what may wait for Pub/Sub, in bytes before compression.
+	maxPending = 64 << 20
+)
+
+// Group is a group commit: requests that arrive together share a message, so
+// that the cost of an event falls as load rises. A message belongs to one
+// project.
+type Group struct {
+	pub    *Publisher
+	linger time.Duration
+
+	mu      sync.Mutex
+	open    map[string]*batch // by project
+	pending int               // bytes in batches that are not yet stored
+}
+
+// batch becomes one message.
+type batch struct {
+	project string
+	payload []byte
+	done    chan struct{} // closed when err is set
+	err     error
+}
+
+// NewGroup makes a group that keeps a message open for others to join for the
+// linger at most.
+func NewGroup(pub *Publisher, linger time.Duration) *Group {
+	return &Group{pub: pub, linger: linger, open: map[string]*batch{}}
+}
+
+// Commit adds n items, each appended to a payload by the function, and returns
+// once all of them are stored by Pub/Sub. An error means that some may not be.
+func (g *Group) Commit(ctx context.Context, project string, n int, add func(payload []byte, i int) []byte) error {
+	joined, err := g.join(project, n, add)
+	for _, b := range joined {
+		select {
+		case <-b.done:
+			if b.err != nil {
+				err = b.err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return err
+}
+
+// join appends the items to as many batches as they need.
+func (g *Group) join(project string, n int, add func([]byte, int) []byte) ([]*batch, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var joined []*batch
+	for i := range n {
+		if g.pending > maxPending {
+			return joined, fault.New(fault.Unavailable, "too much is waiting for the message queue; try again")
+		}
+		b := g.open[project]
+		if b == nil {
+			b = &batch{project: project, done: make(chan struct{})}
+			g.open[project] = b
+			time.AfterFunc(g.linger, func() { g.close(b) })
+		}
+		if len(joined) == 0 || joined[len(joined)-1] != b {
+			joined = append(joined, b)
+		}
+		before := len(b.payload)
+		b.payload = add(b.payload, i)
+		g.pending += len(b.payload) - before
+		if len(b.payload) >= messageSize {
+			delete(g.open, project)
+			go g.publish(b)
+		}
+	}
+	return joined, nil
+}
+
+// close ends a batch's linger, unless it was filled before.
+func (g *Group) close(b *batch) {
+	g.mu.Lock()
+	last := g.open[b.project] == b
+	if last {
+		delete(g.open, b.project)
+	}
+	g.mu.Unlock()
+	if last {
+		g.publish(b)
+	}
+}
+
+// publish sends a batch that nobody can join any more. It outlives the requests
+// in it: one that goes away does not take the others' events with it.
+func (g *Group) publish(b *batch) {
+	size := len(b.payload)
+	b.err = g.pub.Publish(context.Background(), event.Pack(b.payload), map[string]string{AttrProject: b.project})
+	b.payload = nil
+	close(b.done)
+	g.mu.Lock()
+	g.pending -= size
+	g.mu.Unlock()
+}
