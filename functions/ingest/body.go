@@ -1,0 +1,70 @@
+package ingest
+
+import (
+	"encoding/base64"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/fault"
+	"github.com/lethe-analytics/lethe/shared/web"
+)
+
+// maxForm bounds a form, in which base64 takes a third more than its JSON.
+const maxForm = event.MaxBody/3*4 + 4096
+
+// body is a request's payload and how it came.
+type body struct {
+	json   []byte
+	form   bool // in a form, or in the query
+	ndjson bool
+}
+
+// readBody reads the JSON of a request: as it is, in a form as data=<JSON> or
+// data=<base64 of JSON>, or in the query of a GET.
+func readBody(w http.ResponseWriter, r *http.Request) (body, error) {
+	if r.Method == http.MethodGet {
+		return decodeForm(r.URL.RawQuery)
+	}
+	raw, err := web.ReadBody(w, r, maxForm)
+	if err != nil {
+		return body{}, err
+	}
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	// sendBeacon and fetch without a header send forms as text/plain.
+	if kind == "application/x-www-form-urlencoded" || strings.HasPrefix(string(raw[:min(len(raw), 5)]), "data=") {
+		return decodeForm(string(raw))
+	}
+	return bounded(body{json: raw, ndjson: kind == "application/x-ndjson"})
+}
+
+func decodeForm(form string) (body, error) {
+	values, err := url.ParseQuery(form)
+	if err != nil {
+		return body{}, fault.Wrap(fault.Invalid, err, "the form is not valid")
+	}
+	data := strings.TrimSpace(values.Get("data"))
+	if data == "" {
+		return body{}, fault.InField("data", "is required")
+	}
+	if data[0] == '[' || data[0] == '{' {
+		return bounded(body{json: []byte(data), form: true})
+	}
+	// Some SDKs do not escape what is special in a form, use the URL alphabet, or
+	// leave the padding out.
+	data = strings.NewReplacer(" ", "+", "-", "+", "_", "/", "\n", "", "\r", "").Replace(data)
+	plain, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(data, "="))
+	if err != nil {
+		return body{}, fault.Wrap(fault.Invalid, err, "data: is neither JSON nor base64 of JSON")
+	}
+	return bounded(body{json: plain, form: true})
+}
+
+func bounded(b body) (body, error) {
+	if len(b.json) > event.MaxBody {
+		return body{}, fault.New(fault.TooLarge, "the body is over %d bytes", event.MaxBody)
+	}
+	return b, nil
+}

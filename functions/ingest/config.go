@@ -1,0 +1,37 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lethe-analytics/lethe/shared/gcp"
+)
+
+// Config is ingest's environment.
+type Config struct {
+	gcp.Config
+	// Linger is how long a message stays open for other requests to join.
+	Linger time.Duration `env:"LETHE_INGEST_LINGER, default=5ms"`
+	// PublishTimeout is how long Pub/Sub may take before the client gets a 503.
+	PublishTimeout time.Duration `env:"LETHE_INGEST_PUBLISH_TIMEOUT, default=10s"`
+	// ReadTimeout is how long a request may take to arrive.
+	ReadTimeout time.Duration `env:"LETHE_INGEST_READ_TIMEOUT, default=20s"`
+	// CacheTTL is how long tokens, settings and opt-outs are remembered: a change
+	// takes that long to bind intake (store applies it at once).
+	CacheTTL time.Duration `env:"LETHE_INGEST_CACHE_TTL, default=60s"`
+}
+
+// Validate implements gcp.Load's contract.
+func (c *Config) Validate() error {
+	errs := []error{c.Config.Validate()}
+	for name, d := range map[string]time.Duration{
+		"LETHE_INGEST_LINGER": c.Linger, "LETHE_INGEST_PUBLISH_TIMEOUT": c.PublishTimeout,
+		"LETHE_INGEST_READ_TIMEOUT": c.ReadTimeout, "LETHE_INGEST_CACHE_TTL": c.CacheTTL,
+	} {
+		if d <= 0 {
+			errs = append(errs, fmt.Errorf("%s must be positive, is %v", name, d))
+		}
+	}
+	return errors.Join(errs...)
+}

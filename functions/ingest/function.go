@@ -1,0 +1,66 @@
+// Package ingest takes events and profile operations from SDKs.
+//
+//	SDK ─▶ /track /engage /import ─▶ event.Parse… ─▶ intake (token, opt-outs; edge database)
+//	                                                    └─▶ queue.Group ─▶ topic events ─▶ store
+//
+// A request is answered only after Pub/Sub has stored what it brought. Ingest
+// reads the edge database and publishes; it can read nothing that it collects.
+package ingest
+
+import (
+	"context"
+	"net/http"
+
+	"cloud.google.com/go/firestore"
+	"cloud.google.com/go/pubsub/v2"
+	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
+
+	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/queue"
+	"github.com/lethe-analytics/lethe/shared/topology"
+	"github.com/lethe-analytics/lethe/shared/web"
+)
+
+func init() { functions.HTTP("Ingest", web.Lazy(open)) }
+
+func open(ctx context.Context) (http.Handler, error) {
+	var c Config
+	if err := gcp.Load(ctx, &c); err != nil {
+		return nil, err
+	}
+	edge, err := gcp.OpenFirestore(ctx, c.Config, topology.EdgeDatabase)
+	if err != nil {
+		return nil, err
+	}
+	ps, err := gcp.OpenPubSub(ctx, c.Config)
+	if err != nil {
+		return nil, err
+	}
+	return New(c, edge, ps), nil
+}
+
+// New makes the function's handler.
+func New(c Config, edge *firestore.Client, ps *pubsub.Client) http.Handler {
+	s := &server{
+		intake: newIntake(edge, c.CacheTTL),
+		group:  queue.NewGroup(queue.NewPublisher(ps, topology.TopicEvents, c.PublishTimeout), c.Linger),
+	}
+	mux := http.NewServeMux()
+	for path, h := range map[string]web.Handler{"/track": s.track, "/engage": s.engage, "/import": s.importEvents} {
+		writeError := writeTrackError
+		if path == "/import" {
+			writeError = writeImportError
+		}
+		handler := cors(web.HandleWith(h, writeError, c.ReadTimeout))
+		mux.Handle(path, handler)
+		mux.Handle(path+"/{$}", handler) // mixpanel-js posts to the slash paths
+	}
+	mux.Handle("/", web.Handle(notFound))
+	return mux
+}
+
+// server is what the endpoints share.
+type server struct {
+	intake *intake
+	group  *queue.Group
+}

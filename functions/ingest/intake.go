@@ -1,0 +1,143 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"cloud.google.com/go/firestore"
+	"github.com/hashicorp/golang-lru/v2/expirable"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/lethe-analytics/lethe/shared/person"
+	"github.com/lethe-analytics/lethe/shared/project"
+)
+
+// Sizes of the caches, in entries of some hundred bytes.
+const (
+	maxTokens  = 10_000
+	maxPersons = 100_000
+)
+
+// intake knows what the edge database says, and remembers it for a while.
+type intake struct {
+	edge    *firestore.Client
+	tokens  *expirable.LRU[string, *target] // by token hash; nil: unknown
+	persons *expirable.LRU[personID, bool]  // true: opted out
+}
+
+// target is where a token's events go.
+type target struct {
+	project string
+	user    string // of a service account
+	project.Intake
+}
+
+// personID names a person in the cache, which lives in memory only.
+type personID struct{ project, distinctID string }
+
+func newIntake(edge *firestore.Client, ttl time.Duration) *intake {
+	return &intake{
+		edge:    edge,
+		tokens:  expirable.NewLRU[string, *target](maxTokens, nil, ttl),
+		persons: expirable.NewLRU[personID, bool](maxPersons, nil, ttl),
+	}
+}
+
+// target finds the project of a token; nil if the token is unknown.
+func (in *intake) target(ctx context.Context, token string) (*target, error) {
+	if token == "" {
+		return nil, nil
+	}
+	hash := project.Hash(token)
+	if t, ok := in.tokens.Get(hash); ok {
+		return t, nil
+	}
+	t, err := in.readTarget(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	in.tokens.Add(hash, t)
+	return t, nil
+}
+
+func (in *intake) readTarget(ctx context.Context, hash string) (*target, error) {
+	var tok project.Token
+	if ok, err := in.read(ctx, "tokens/"+hash, &tok); !ok {
+		return nil, err
+	}
+	t := &target{project: tok.Project, user: tok.User}
+	if ok, err := in.read(ctx, "projects/"+tok.Project, &t.Intake); !ok {
+		return nil, err
+	}
+	return t, nil
+}
+
+// read decodes a document; false if there is none.
+func (in *intake) read(ctx context.Context, path string, into any) (bool, error) {
+	doc, err := in.edge.Doc(path).Get(ctx)
+	if status.Code(err) == codes.NotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read intake settings: %w", err)
+	}
+	if err := doc.DataTo(into); err != nil {
+		return false, fmt.Errorf("decode intake settings: %w", err)
+	}
+	return true, nil
+}
+
+// optedOut finds which of the persons must not be recorded: an early drop, so
+// that their events never reach Pub/Sub; store has the last word. The ids may
+// repeat; the answer holds those who are opted out.
+func (in *intake) optedOut(ctx context.Context, t *target, n int, distinctID func(int) string) (map[string]bool, error) {
+	var out map[string]bool
+	var unknown map[string]bool
+	last := ""
+	for i := range n {
+		id := distinctID(i)
+		if id == last || id == "" {
+			continue
+		}
+		last = id
+		denied, known := in.persons.Get(personID{t.project, id})
+		switch {
+		case !known:
+			unknown = mark(unknown, id)
+		case denied:
+			out = mark(out, id)
+		}
+	}
+	if len(unknown) == 0 {
+		return out, nil
+	}
+	ids := make([]string, 0, len(unknown))
+	refs := make([]*firestore.DocumentRef, 0, len(unknown))
+	for id := range unknown {
+		ids = append(ids, id)
+		refs = append(refs, person.OptOutRef(in.edge, t.project, person.MakeKey(t.Secret, id)))
+	}
+	docs, err := in.edge.GetAll(ctx, refs)
+	if err != nil {
+		return nil, fmt.Errorf("read opt-outs: %w", err)
+	}
+	for i, doc := range docs {
+		// The id is cut out of a request's text, which the cache must not keep alive.
+		in.persons.Add(personID{t.project, strings.Clone(ids[i])}, doc.Exists())
+		if doc.Exists() {
+			out = mark(out, ids[i])
+		}
+	}
+	return out, nil
+}
+
+func mark(set map[string]bool, id string) map[string]bool {
+	if set == nil {
+		set = map[string]bool{}
+	}
+	set[id] = true
+	return set
+}
