@@ -54,10 +54,12 @@ type Consent struct {
 // Keeps reports whether something received at that time may be stored: it
 // must have come after the fence, and consent must allow it.
 func (d *Doc) Keeps(received time.Time, unsetMeans consent.State) bool {
-	if !d.ErasedAt.IsZero() && !received.After(d.ErasedAt) {
-		return false
-	}
-	return consent.Allows(d.Consent.State, unsetMeans)
+	return d.AfterFence(received) && consent.Allows(d.Consent.State, unsetMeans)
+}
+
+// AfterFence reports whether something was received after the last erasure.
+func (d *Doc) AfterFence(received time.Time) bool {
+	return d.ErasedAt.IsZero() || received.After(d.ErasedAt)
 }
 
 // Ref is the person's document in the (default) database.

@@ -89,9 +89,11 @@ func (p Profile) size() int {
 
 // Sort puts operations in the order in which they take effect.
 func Sort(ops []event.Op) {
-	slices.SortStableFunc(ops, func(a, b event.Op) int {
-		return cmp.Or(cmp.Compare(a.Received, b.Received), cmp.Compare(a.Request, b.Request), cmp.Compare(a.Seq, b.Seq))
-	})
+	slices.SortStableFunc(ops, compare)
+}
+
+func compare(a, b event.Op) int {
+	return cmp.Or(cmp.Compare(a.Received, b.Received), cmp.Compare(a.Request, b.Request), cmp.Compare(a.Seq, b.Seq))
 }
 
 // Apply folds operations, which must be in order, into a profile.

@@ -1,0 +1,106 @@
+package store_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/profile"
+)
+
+func op(request string, seq int, received event.Millis, name, value string) event.Op {
+	return event.Op{DistinctID: "ann", Name: name, Value: value, Received: received, Request: request, Seq: seq}
+}
+
+// Operations come late, twice and in any order, in any number of messages: the
+// profile is always that of the order in which they were received.
+func TestProfileInOrderOfReceipt(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	for round := range 6 {
+		t.Run(fmt.Sprint(round), func(t *testing.T) {
+			s := newSystem(t)
+			var all []event.Op
+			var messages [][]event.Op
+			for r := range 12 {
+				var m []event.Op
+				received := t0 + event.Millis(r/2) // pairs of requests share a millisecond
+				for seq := range 1 + rnd.IntN(3) {
+					name, value := randomOp(rnd)
+					m = append(m, op(fmt.Sprintf("r%02d", r), seq, received, name, value))
+				}
+				all = append(all, m...)
+				messages = append(messages, m)
+			}
+			want, err := profile.Apply(profile.Profile{}, all)
+			if err != nil {
+				t.Fatal(err)
+			}
+			messages = append(messages, messages[rnd.IntN(12)], messages[rnd.IntN(12)], messages[rnd.IntN(12)])
+			rnd.Shuffle(len(messages), func(i, j int) { messages[i], messages[j] = messages[j], messages[i] })
+			for _, m := range messages {
+				s.deliver(opBatch(m...))
+			}
+			if got := s.doc("ann").Profile; got != want.JSON() {
+				t.Errorf("seed %d: got %s, want %s", seed, got, want.JSON())
+			}
+		})
+	}
+}
+
+func randomOp(rnd *rand.Rand) (name, value string) {
+	prop := string(rune('a' + rnd.IntN(3)))
+	n := rnd.IntN(4)
+	switch rnd.IntN(12) {
+	case 0, 1:
+		return "$set", fmt.Sprintf(`{%q:%d}`, prop, n)
+	case 2, 3:
+		return "$set_once", fmt.Sprintf(`{%q:[%d]}`, prop, n)
+	case 4, 5:
+		return "$add", fmt.Sprintf(`{%q:%d}`, prop, n+1)
+	case 6, 7:
+		return "$append", fmt.Sprintf(`{"l":%d}`, n)
+	case 8:
+		return "$union", fmt.Sprintf(`{"l":[%d,%d]}`, n, n+1)
+	case 9:
+		return "$remove", fmt.Sprintf(`{"l":%d}`, n)
+	case 10:
+		return "$unset", fmt.Sprintf(`[%q]`, prop)
+	}
+	return "$delete", "true"
+}
+
+// What a $delete took away is not kept among the operations either, and does not
+// come back with a message that arrives after it.
+func TestProfileDelete(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.deliver(opBatch(op("r1", 0, t0, "$set", `{"email":"secret"}`)))
+	late := op("r2", 0, t0+1, "$set", `{"phone":"secret"}`)
+	s.deliver(opBatch(op("r3", 0, t0+2, "$delete", "true"), op("r3", 1, t0+2, "$set", `{"plan":"free"}`)))
+	s.deliver(opBatch(late))
+	s.deliver(opBatch(late, op("r4", 0, t0+3, "$set", `{"x":1}`)))
+	if got := s.doc("ann").Profile; got != `{"plan":"free","x":1}` {
+		t.Errorf("profile %s", got)
+	}
+	docs, err := s.ref("ann").Collection(profile.Collection).Documents(ctx).GetAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range docs {
+		var doc profile.Doc
+		if err := d.DataTo(&doc); err != nil {
+			t.Fatal(err)
+		}
+		_ = event.Unpack(doc.Data, nil, func(o *event.Op) error {
+			if strings.Contains(o.Value, "secret") {
+				t.Errorf("kept after a $delete: %s %s", o.Name, o.Value)
+			}
+			return nil
+		})
+	}
+}

@@ -1,0 +1,78 @@
+package store_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/firestore"
+
+	"github.com/lethe-analytics/lethe/shared/chunk"
+	"github.com/lethe-analytics/lethe/shared/event"
+)
+
+// Deliveries race erasures of the same persons. Whatever the order, nothing
+// received at or before a person's fence is left, and everything after it is.
+func TestFenceRace(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	s := newSystem(t)
+	const persons, batches = 8, 60
+	fences := make([]event.Millis, persons)
+	for i := range fences {
+		fences[i] = t0 + event.Millis(rnd.IntN(batches))
+	}
+	var wg sync.WaitGroup
+	for b := range batches {
+		var payload []byte
+		for p := range persons {
+			e := ev(fmt.Sprint("p", p), b, t0+event.Millis(b))
+			payload = event.AppendEvent(payload, &e)
+		}
+		if b == 0 { // first sight; from here on deliveries only share a read
+			s.deliver(payload)
+			continue
+		}
+		wait := time.Duration(rnd.IntN(1000)) * time.Millisecond
+		wg.Go(func() {
+			<-time.After(wait) // spreads the deliveries over the erasures
+			s.deliver(payload)
+		})
+	}
+	for p := range persons {
+		wait := time.Duration(rnd.IntN(1000)) * time.Millisecond
+		wg.Go(func() {
+			<-time.After(wait)
+			s.erase(fmt.Sprint("p", p), fences[p])
+		})
+	}
+	wg.Wait()
+	for p := range persons {
+		ids, _ := s.stored(fmt.Sprint("p", p))
+		after := batches - 1 - int(fences[p]-t0)
+		if len(ids) != after {
+			t.Errorf("seed %d: person %d has %d events, want the %d received after the fence", seed, p, len(ids), after)
+		}
+	}
+}
+
+// erase writes a person's fence and then removes what was received up to it, as
+// an erasure does.
+func (s *system) erase(id string, fence event.Millis) {
+	if _, err := s.ref(id).Set(ctx, map[string]any{"erased_at": fence.Time()}, firestore.MergeAll); err != nil {
+		s.t.Error(err)
+		return
+	}
+	docs, err := s.ref(id).Collection(chunk.Collection).Where("received", "<=", fence.Time()).Documents(ctx).GetAll()
+	if err != nil {
+		s.t.Error(err)
+	}
+	for _, d := range docs {
+		if _, err := d.Ref.Delete(ctx); err != nil {
+			s.t.Error(err)
+		}
+	}
+}

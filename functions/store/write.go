@@ -1,0 +1,132 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"cloud.google.com/go/firestore"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lethe-analytics/lethe/shared/chunk"
+	"github.com/lethe-analytics/lethe/shared/person"
+	"github.com/lethe-analytics/lethe/shared/profile"
+)
+
+// Limits of one transaction. Production takes 10 MiB, the emulator 4 MiB; the
+// estimate is of what is written before compression.
+const (
+	maxTxBytes  = 2 << 20
+	maxTxPeople = 250
+	parallelTx  = 4
+)
+
+// write stores the parts of a batch, many persons a transaction. What one
+// transaction has stored stays if another fails: the message comes again and
+// overwrites it.
+func (s *server) write(ctx context.Context, project string, people []*part) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallelTx)
+	for len(people) > 0 {
+		n, size := 0, 0
+		for n < len(people) && n < maxTxPeople && (n == 0 || size+people[n].size() <= maxTxBytes) {
+			size += people[n].size()
+			n++
+		}
+		now := people[:n]
+		people = people[n:]
+		g.Go(func() error { return s.writeTx(ctx, project, now) })
+	}
+	return g.Wait()
+}
+
+// size estimates the bytes to be written.
+func (p *part) size() int {
+	n := 1024
+	for i := range p.events {
+		n += len(p.events[i].Properties) + 300
+	}
+	for i := range p.ops {
+		n += len(p.ops[i].Value) + 300
+	}
+	if len(p.ops) > 0 {
+		n += profile.MaxBytes / 8 // the profile is written whole
+	}
+	return n
+}
+
+func (s *server) writeTx(ctx context.Context, project string, people []*part) error {
+	// Compressing takes the most time; done before, it holds no lock. It is done
+	// again only for those of whom something is dropped.
+	built := make([][]chunk.Chunk, len(people))
+	refs := make([]*firestore.DocumentRef, len(people))
+	for i, p := range people {
+		built[i] = chunk.Build(project, p.events)
+		refs[i] = person.Ref(s.db, project, p.key)
+	}
+	dropped := 0
+	err := s.db.RunTransaction(ctx, func(ctx context.Context, tx *firestore.Transaction) error {
+		dropped = 0
+		docs, err := tx.GetAll(refs)
+		if err != nil {
+			return err
+		}
+		all := make([]*writes, len(people))
+		for i, p := range people {
+			w, n, err := s.decide(tx, docs[i], p, built[i], project)
+			if err != nil {
+				return err
+			}
+			all[i] = w
+			dropped += n
+		}
+		for _, w := range all { // reads come before writes
+			if err := w.do(tx, s.db, project); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("store batch: %w", err)
+	}
+	if dropped > 0 {
+		slog.InfoContext(ctx, "dropped for consent or erasure", "project", project, "count", dropped)
+	}
+	return nil
+}
+
+// decide says what to write for one person, given the person's document.
+func (s *server) decide(tx *firestore.Transaction, snap *firestore.DocumentSnapshot, p *part, built []chunk.Chunk, project string) (*writes, int, error) {
+	var doc person.Doc
+	if snap.Exists() {
+		if err := snap.DataTo(&doc); err != nil {
+			return nil, 0, fmt.Errorf("decode person: %w", err)
+		}
+	}
+	w := &writes{part: *p, chunks: built}
+	dropped := w.part.keep(&doc)
+	if dropped > 0 {
+		w.chunks = chunk.Build(project, w.part.events)
+	}
+	if len(w.part.events)+len(w.part.ops) == 0 || p.distinctID == "" {
+		return w, dropped, nil
+	}
+	w.update = map[string]any{}
+	if doc.DistinctID == "" { // first sight, or a new life after an erasure
+		w.update["distinct_id"] = p.distinctID
+		w.update["first_seen"] = w.part.firstReceived()
+	}
+	if len(w.part.ops) == 0 {
+		return w, dropped, nil
+	}
+	var err error
+	if w.profile, err = profile.Plan(tx, snap.Ref, &doc, w.part.ops); err != nil {
+		return nil, 0, err
+	}
+	if w.profile != nil {
+		w.update["profile"] = w.profile.Profile
+		w.update["profile_at"] = w.profile.At
+	}
+	return w, dropped, nil
+}

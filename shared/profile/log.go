@@ -1,0 +1,192 @@
+package profile
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"cloud.google.com/go/firestore"
+	"google.golang.org/api/iterator"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/person"
+)
+
+// Collection is the name of the operations' collection below a person.
+const Collection = "ops"
+
+// Doc holds the operations that one message brought, so that what comes late
+// can be put in its place and what comes twice is known.
+type Doc struct {
+	Received time.Time `firestore:"received"` // of the newest operation
+	Data     []byte    `firestore:"data"`     // event.Pack
+}
+
+// Change is what a batch of operations does to a person's profile.
+type Change struct {
+	Profile string    // the new profile, as JSON
+	At      time.Time // receipt of its newest operation
+
+	id     string
+	doc    *Doc     // to be written; nil if a later $delete has made it pointless
+	others []stored // older ones, to be written again or deleted
+}
+
+// stored is one document of operations.
+type stored struct {
+	ref *firestore.DocumentRef
+	ops []event.Op
+}
+
+// Plan reads, within the transaction, what it needs to apply the operations, and
+// returns the change, or nil if they have been applied before.
+func Plan(tx *firestore.Transaction, ref *firestore.DocumentRef, doc *person.Doc, ops []event.Op) (*Change, error) {
+	Sort(ops)
+	c := &Change{id: opsID(ops), At: ops[len(ops)-1].Received.Time()}
+	c.doc = &Doc{Received: c.At, Data: pack(ops)}
+	if ops[0].Received.Time().After(doc.ProfileAt) && lastDelete(ops) == nil {
+		p, err := Parse(doc.Profile)
+		if err != nil {
+			return nil, err
+		}
+		if p, err = Apply(p, ops); err != nil {
+			return nil, err
+		}
+		c.Profile = p.JSON()
+		return c, nil
+	}
+	own := ref.Collection(Collection)
+	_, err := tx.Get(own.Doc(c.id))
+	if err == nil {
+		return nil, nil
+	}
+	if status.Code(err) != codes.NotFound {
+		return nil, fmt.Errorf("read operations: %w", err)
+	}
+	return c, c.fold(tx, own, doc, ops)
+}
+
+// fold makes the profile anew from all operations. Those before a $delete are
+// removed: what has been deleted is not kept.
+func (c *Change) fold(tx *firestore.Transaction, own *firestore.CollectionRef, doc *person.Doc, ops []event.Op) error {
+	var logs []stored
+	all := append([]event.Op(nil), ops...)
+	docs := tx.Documents(own)
+	defer docs.Stop()
+	for {
+		snap, err := docs.Next()
+		if errors.Is(err, iterator.Done) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("read operations: %w", err)
+		}
+		var d Doc
+		if err := snap.DataTo(&d); err != nil {
+			return fmt.Errorf("decode operations: %w", err)
+		}
+		old, err := unpack(d.Data)
+		if err != nil {
+			return err
+		}
+		logs = append(logs, stored{snap.Ref, old})
+		all = append(all, old...)
+	}
+	Sort(all)
+	p, err := Apply(Profile{}, all)
+	if err != nil {
+		return err
+	}
+	c.Profile = p.JSON()
+	c.At = all[len(all)-1].Received.Time()
+	if doc.ProfileAt.After(c.At) {
+		c.At = doc.ProfileAt
+	}
+	deletion := lastDelete(all)
+	if deletion == nil {
+		return nil
+	}
+	kept := notBefore(ops, deletion)
+	c.doc = nil
+	if len(kept) > 0 {
+		c.doc = &Doc{Received: kept[len(kept)-1].Received.Time(), Data: pack(kept)}
+	}
+	for _, l := range logs {
+		if kept := notBefore(l.ops, deletion); len(kept) < len(l.ops) {
+			c.others = append(c.others, stored{l.ref, kept})
+		}
+	}
+	return nil
+}
+
+func lastDelete(sorted []event.Op) *event.Op {
+	for i := range slices.Backward(sorted) {
+		if sorted[i].Name == "$delete" {
+			return &sorted[i]
+		}
+	}
+	return nil
+}
+
+func notBefore(ops []event.Op, limit *event.Op) []event.Op {
+	var kept []event.Op
+	for _, o := range ops {
+		if compare(o, *limit) >= 0 {
+			kept = append(kept, o)
+		}
+	}
+	return kept
+}
+
+// Write adds the change to the transaction, but for the person's document.
+func (c *Change) Write(tx *firestore.Transaction, ref *firestore.DocumentRef) error {
+	if c == nil {
+		return nil
+	}
+	for _, o := range c.others {
+		var err error
+		if len(o.ops) == 0 {
+			err = tx.Delete(o.ref)
+		} else {
+			err = tx.Set(o.ref, Doc{Received: o.ops[len(o.ops)-1].Received.Time(), Data: pack(o.ops)})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if c.doc == nil {
+		return nil
+	}
+	return tx.Set(ref.Collection(Collection).Doc(c.id), c.doc)
+}
+
+func pack(ops []event.Op) []byte {
+	var payload []byte
+	for i := range ops {
+		payload = event.AppendOp(payload, &ops[i])
+	}
+	return event.Pack(payload)
+}
+
+func unpack(data []byte) ([]event.Op, error) {
+	var ops []event.Op
+	err := event.Unpack(data, nil, func(o *event.Op) error {
+		ops = append(ops, *o)
+		return nil
+	})
+	return ops, err
+}
+
+// opsID names a batch of operations by which they are.
+func opsID(ops []event.Op) string {
+	h := sha256.New()
+	for i := range ops {
+		fmt.Fprintf(h, "%s %d\n", ops[i].Request, ops[i].Seq)
+	}
+	return base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:20])
+}
