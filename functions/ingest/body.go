@@ -1,11 +1,13 @@
 package ingest
 
 import (
+	"bytes"
 	"encoding/base64"
 	"mime"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/fault"
@@ -15,6 +17,20 @@ import (
 // maxForm bounds a form, in which base64 takes a third more than its JSON.
 const maxForm = event.MaxBody/3*4 + 4096
 
+// buffers hold the bodies of requests in hand.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxReused is the size of a buffer that is not kept.
+const maxReused = 1 << 20
+
+// release lets the next request use a buffer.
+func release(buf *bytes.Buffer) {
+	if buf.Cap() <= maxReused {
+		buf.Reset()
+		buffers.Put(buf)
+	}
+}
+
 // body is a request's payload and how it came.
 type body struct {
 	json   []byte
@@ -23,12 +39,12 @@ type body struct {
 }
 
 // readBody reads the JSON of a request: as it is, in a form as data=<JSON> or
-// data=<base64 of JSON>, or in the query of a GET.
-func readBody(w http.ResponseWriter, r *http.Request) (body, error) {
+// data=<base64 of JSON>, or in the query of a GET. It may stand in the buffer.
+func readBody(buf *bytes.Buffer, w http.ResponseWriter, r *http.Request) (body, error) {
 	if r.Method == http.MethodGet {
 		return decodeForm(r.URL.RawQuery)
 	}
-	raw, err := web.ReadBody(w, r, maxForm)
+	raw, err := web.ReadBodyInto(buf, w, r, maxForm)
 	if err != nil {
 		return body{}, err
 	}

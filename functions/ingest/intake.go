@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"cloud.google.com/go/firestore"
-	"github.com/hashicorp/golang-lru/v2/expirable"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -24,8 +23,8 @@ const (
 // intake knows what the edge database says, and remembers it for a while.
 type intake struct {
 	edge    *firestore.Client
-	tokens  *expirable.LRU[string, *target] // by token hash; nil: unknown
-	persons *expirable.LRU[personID, bool]  // true: opted out
+	tokens  *cache[string, *target] // by token hash; nil: unknown
+	persons *cache[personID, bool]  // true: opted out
 }
 
 // target is where a token's events go.
@@ -41,8 +40,8 @@ type personID struct{ project, distinctID string }
 func newIntake(edge *firestore.Client, ttl time.Duration) *intake {
 	return &intake{
 		edge:    edge,
-		tokens:  expirable.NewLRU[string, *target](maxTokens, nil, ttl),
-		persons: expirable.NewLRU[personID, bool](maxPersons, nil, ttl),
+		tokens:  newCache[string, *target](ttl, maxTokens),
+		persons: newCache[personID, bool](ttl, maxPersons),
 	}
 }
 
@@ -51,15 +50,16 @@ func (in *intake) target(ctx context.Context, token string) (*target, error) {
 	if token == "" {
 		return nil, nil
 	}
+	in.tokens.age(time.Now())
 	hash := project.Hash(token)
-	if t, ok := in.tokens.Get(hash); ok {
+	if t, ok := in.tokens.get(hash); ok {
 		return t, nil
 	}
 	t, err := in.readTarget(ctx, hash)
 	if err != nil {
 		return nil, err
 	}
-	in.tokens.Add(hash, t)
+	in.tokens.put(hash, t)
 	return t, nil
 }
 
@@ -94,6 +94,7 @@ func (in *intake) read(ctx context.Context, path string, into any) (bool, error)
 // that their events never reach Pub/Sub; store has the last word. The ids may
 // repeat; the answer holds those who are opted out.
 func (in *intake) optedOut(ctx context.Context, t *target, n int, distinctID func(int) string) (map[string]bool, error) {
+	in.persons.age(time.Now())
 	var out map[string]bool
 	var unknown map[string]bool
 	last := ""
@@ -103,7 +104,7 @@ func (in *intake) optedOut(ctx context.Context, t *target, n int, distinctID fun
 			continue
 		}
 		last = id
-		denied, known := in.persons.Get(personID{t.project, id})
+		denied, known := in.persons.get(personID{t.project, id})
 		switch {
 		case !known:
 			unknown = mark(unknown, id)
@@ -126,7 +127,7 @@ func (in *intake) optedOut(ctx context.Context, t *target, n int, distinctID fun
 	}
 	for i, doc := range docs {
 		// The id is cut out of a request's text, which the cache must not keep alive.
-		in.persons.Add(personID{t.project, strings.Clone(ids[i])}, doc.Exists())
+		in.persons.put(personID{t.project, strings.Clone(ids[i])}, doc.Exists())
 		if doc.Exists() {
 			out = mark(out, ids[i])
 		}

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -28,7 +29,9 @@ func (s *server) take(w http.ResponseWriter, r *http.Request, parse func([]byte,
 	if err := allowed(w, r); err != nil {
 		return err
 	}
-	b, err := readBody(w, r)
+	buf := buffers.Get().(*bytes.Buffer)
+	defer release(buf)
+	b, err := readBody(buf, w, r)
 	if err != nil {
 		return err
 	}
@@ -36,6 +39,7 @@ func (s *server) take(w http.ResponseWriter, r *http.Request, parse func([]byte,
 	if err != nil {
 		return err
 	}
+	defer parsed.Release()
 	if parsed.Items == 0 { // an empty batch
 		writeTrack(w, r, http.StatusOK, true, "")
 		return nil
@@ -80,7 +84,9 @@ func (s *server) importEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	b, err := readBody(w, r)
+	buf := buffers.Get().(*bytes.Buffer)
+	defer release(buf)
+	b, err := readBody(buf, w, r)
 	if err != nil {
 		return err
 	}
@@ -88,6 +94,7 @@ func (s *server) importEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	defer parsed.Release()
 	n, err := s.commit(r, t, parsed, func(int) bool { return true })
 	if err != nil {
 		return err

@@ -1,17 +1,19 @@
 package event
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/lethe-analytics/lethe/shared/fault"
 )
 
-// A payload is a sequence of records in protobuf's wire format (so that a field
-// can be added without breaking what is stored), compressed by zstd:
+// A payload is a sequence of records in protobuf's wire format, so that a field
+// can be added without breaking what is stored:
 //
 //	message Payload { repeated Event event = 1; repeated Op op = 2; }
 const (
@@ -56,9 +58,42 @@ var (
 	})
 )
 
-// Pack compresses a payload for a message or a chunk.
+// The first byte of a packed payload names its compression.
+const (
+	byZstd = 1
+	byS2   = 2
+)
+
+// Pack compresses a payload to rest in a chunk: zstd, half the size of S2 for
+// five times the CPU.
 func Pack(payload []byte) []byte {
-	return encoder().EncodeAll(payload, make([]byte, 0, len(payload)/4+64))
+	return encoder().EncodeAll(payload, append(make([]byte, 0, len(payload)/4+64), byZstd))
+}
+
+// PackFast compresses a payload to travel in a message: S2.
+func PackFast(payload []byte) []byte {
+	out := make([]byte, 1+s2.MaxEncodedLen(len(payload)))
+	out[0] = byS2
+	return out[:1+len(s2.Encode(out[1:], payload))]
+}
+
+func unpack(data []byte) ([]byte, error) {
+	switch {
+	case len(data) < 2:
+		return nil, errors.New("empty")
+	case data[0] == byZstd:
+		return decoder().DecodeAll(data[1:], nil)
+	case data[0] == byS2:
+		n, err := s2.DecodedLen(data[1:])
+		if err != nil {
+			return nil, err
+		}
+		if n > MaxPayload {
+			return nil, s2.ErrTooLarge
+		}
+		return s2.Decode(nil, data[1:])
+	}
+	return nil, errors.New("unknown compression")
 }
 
 // AppendEvent adds an event to a payload.
@@ -139,7 +174,7 @@ func flag(b bool) int64 {
 // backing text, and the structs are reused: a function that keeps one copies
 // it. A payload that is damaged is an Invalid fault.
 func Unpack(data []byte, onEvent func(*Event) error, onOp func(*Op) error) error {
-	plain, err := decoder().DecodeAll(data, nil)
+	plain, err := unpack(data)
 	if err != nil {
 		return fault.Wrap(fault.Invalid, err, "the payload cannot be decompressed")
 	}

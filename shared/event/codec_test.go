@@ -13,29 +13,35 @@ func TestPayloadRoundTrip(t *testing.T) {
 	e := event.Event{Name: "Seen", DistinctID: "ann", InsertID: "i", Time: 1, Received: 2, Properties: `{"a":1}`, OptIn: true}
 	nobody := event.Event{Name: "Seen", Time: -1, Properties: `{}`}
 	o := event.Op{DistinctID: "ann", Name: "$set", Value: `{"a":1}`, Received: 3, Request: "x", Seq: 4, OptIn: true}
-	packed := event.Pack(event.AppendOp(event.AppendEvent(event.AppendEvent(nil, &e), &nobody), &o))
-	var events []event.Event
-	var ops []event.Op
-	err := event.Unpack(packed,
-		func(e *event.Event) error { events = append(events, *e); return nil },
-		func(o *event.Op) error { ops = append(ops, *o); return nil })
-	if err != nil || len(events) != 2 || events[0] != e || events[1] != nobody || len(ops) != 1 || ops[0] != o {
-		t.Error(err, events, ops)
-	}
-	stop := errors.New("stop")
-	if err := event.Unpack(packed, func(*event.Event) error { return stop }, nil); !errors.Is(err, stop) {
-		t.Error("an error of the function ends it:", err)
-	}
-	if err := event.Unpack(packed[:len(packed)-3], nil, nil); fault.Of(err) != fault.Invalid {
-		t.Error("cut short:", err)
+	payload := event.AppendOp(event.AppendEvent(event.AppendEvent(nil, &e), &nobody), &o)
+	for _, packed := range [][]byte{event.Pack(payload), event.PackFast(payload)} {
+		var events []event.Event
+		var ops []event.Op
+		err := event.Unpack(packed,
+			func(e *event.Event) error { events = append(events, *e); return nil },
+			func(o *event.Op) error { ops = append(ops, *o); return nil })
+		if err != nil || len(events) != 2 || events[0] != e || events[1] != nobody || len(ops) != 1 || ops[0] != o {
+			t.Error(err, events, ops)
+		}
+		stop := errors.New("stop")
+		if err := event.Unpack(packed, func(*event.Event) error { return stop }, nil); !errors.Is(err, stop) {
+			t.Error("an error of the function ends it:", err)
+		}
+		for _, bad := range [][]byte{nil, packed[:1], packed[:len(packed)-3], append([]byte{9}, packed[1:]...)} {
+			if err := event.Unpack(bad, nil, nil); fault.Of(err) != fault.Invalid {
+				t.Errorf("damaged, %d bytes: %v", len(bad), err)
+			}
+		}
 	}
 }
 
 func TestPayloadIsBounded(t *testing.T) {
 	t.Parallel()
-	bomb := event.Pack(make([]byte, event.MaxPayload+1))
-	if err := event.Unpack(bomb, nil, nil); fault.Of(err) != fault.Invalid {
-		t.Errorf("%d bytes that unpack to %d: %v", len(bomb), event.MaxPayload+1, err)
+	zeros := make([]byte, event.MaxPayload+1)
+	for _, bomb := range [][]byte{event.Pack(zeros), event.PackFast(zeros)} {
+		if err := event.Unpack(bomb, nil, nil); fault.Of(err) != fault.Invalid {
+			t.Errorf("%d bytes that unpack to %d: %v", len(bomb), len(zeros), err)
+		}
 	}
 }
 
@@ -62,7 +68,8 @@ func FuzzUnpack(f *testing.F) {
 	f.Add([]byte{0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		none := func(*event.Event) error { return nil }
-		_ = event.Unpack(payload, none, nil) // not zstd
+		_ = event.Unpack(payload, none, nil) // as it is
+		_ = event.Unpack(append([]byte{2}, payload...), none, nil)
 		n := 0
 		err := event.Unpack(event.Pack(payload),
 			func(*event.Event) error { n++; return nil }, func(*event.Op) error { n++; return nil })

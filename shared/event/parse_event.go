@@ -25,10 +25,14 @@ func (p *parser) event() error {
 		return err
 	}
 	var hasName, hasProperties bool
+	p.names = p.names[:0]
 	for p.dec.PeekKind() != '}' {
 		name, err := p.value()
 		if err != nil {
 			return err
+		}
+		if p.repeated(0, name) {
+			bad.set(bare(name), twice)
 		}
 		switch {
 		case name == `"event"`:
@@ -88,15 +92,19 @@ func (p *parser) properties(e *Event, bad *refusal) (token string, err error) {
 	if _, err := p.dec.ReadToken(); err != nil {
 		return "", err
 	}
-	from := p.out.Len()
-	p.out.WriteByte('{')
+	from := len(p.out)
+	p.out = append(p.out, '{')
 	e.Time = missing
 	var hasID bool
 	n, kept := 0, 0
+	mark := len(p.names)
 	for ; p.dec.PeekKind() != '}'; n++ {
 		name, err := p.value()
 		if err != nil {
 			return "", err
+		}
+		if p.repeated(mark, name) {
+			bad.set("properties."+bare(name), twice)
 		}
 		switch name {
 		case `"token"`, `"time"`, `"distinct_id"`, `"$insert_id"`:
@@ -118,11 +126,11 @@ func (p *parser) properties(e *Event, bad *refusal) (token string, err error) {
 			continue
 		}
 		if kept > 0 {
-			p.out.WriteByte(',')
+			p.out = append(p.out, ',')
 		}
 		kept++
-		p.out.WriteString(name)
-		p.out.WriteByte(':')
+		p.out = append(p.out, name...)
+		p.out = append(p.out, ':')
 		if err := p.copyValue(name, 0, bad); err != nil {
 			return "", err
 		}
@@ -130,8 +138,9 @@ func (p *parser) properties(e *Event, bad *refusal) (token string, err error) {
 	if _, err := p.dec.ReadToken(); err != nil {
 		return "", err
 	}
-	p.out.WriteByte('}')
-	e.Properties = p.out.String()[from:]
+	p.out = append(p.out, '}')
+	p.names = p.names[:mark]
+	e.Properties = asText(p.out[from:])
 	if n > MaxProperties {
 		bad.set("properties", "more than 254 properties")
 	}

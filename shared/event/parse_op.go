@@ -23,12 +23,16 @@ func (p *parser) op() error {
 	o := Op{Received: p.rules.Now, Seq: p.Items, Request: p.rules.Nonce}
 	var token string
 	var bad refusal
+	p.names = p.names[:0]
 	for p.dec.PeekKind() != '}' {
 		raw, err := p.value()
 		if err != nil {
 			return err
 		}
 		name, _ := unquote(raw)
+		if p.repeated(0, raw) {
+			bad.set(name, twice)
+		}
 		switch {
 		case name == "$token" || name == "$distinct_id":
 			if raw, err = p.value(); err != nil {
@@ -44,11 +48,11 @@ func (p *parser) op() error {
 				bad.set(name, "only one operation may stand in an update")
 			}
 			o.Name = name
-			from := p.out.Len()
+			from := len(p.out)
 			if err := p.opValue(name, &bad); err != nil {
 				return err
 			}
-			o.Value = p.out.String()[from:]
+			o.Value = asText(p.out[from:])
 		default:
 			if err := p.dec.SkipValue(); err != nil {
 				return err
@@ -82,7 +86,7 @@ func (p *parser) op() error {
 func (p *parser) opValue(op string, bad *refusal) error {
 	switch op {
 	case "$delete":
-		p.out.WriteString("true")
+		p.out = append(p.out, "true"...)
 		return p.dec.SkipValue()
 	case "$unset":
 		return p.unsetValue(bad)
@@ -94,18 +98,22 @@ func (p *parser) opValue(op string, bad *refusal) error {
 	if _, err := p.dec.ReadToken(); err != nil {
 		return err
 	}
-	p.out.WriteByte('{')
+	p.out = append(p.out, '{')
 	n := 0
+	mark := len(p.names)
 	for ; p.dec.PeekKind() != '}'; n++ {
 		name, err := p.value()
 		if err != nil {
 			return err
 		}
-		if n > 0 {
-			p.out.WriteByte(',')
+		if p.repeated(mark, name) {
+			bad.set(op+"."+bare(name), twice)
 		}
-		p.out.WriteString(name)
-		p.out.WriteByte(':')
+		if n > 0 {
+			p.out = append(p.out, ',')
+		}
+		p.out = append(p.out, name...)
+		p.out = append(p.out, ':')
 		kind := p.dec.PeekKind()
 		if op == "$add" && kind != '0' {
 			bad.set(op, "may hold only numbers")
@@ -120,7 +128,8 @@ func (p *parser) opValue(op string, bad *refusal) error {
 	if n > MaxProperties {
 		bad.set(op, "more than 254 properties")
 	}
-	p.out.WriteByte('}')
+	p.names = p.names[:mark]
+	p.out = append(p.out, '}')
 	_, err := p.dec.ReadToken()
 	return err
 }
@@ -133,7 +142,7 @@ func (p *parser) unsetValue(bad *refusal) error {
 	if _, err := p.dec.ReadToken(); err != nil {
 		return err
 	}
-	p.out.WriteByte('[')
+	p.out = append(p.out, '[')
 	n := 0
 	for ; p.dec.PeekKind() != ']'; n++ {
 		if p.dec.PeekKind() != '"' {
@@ -144,14 +153,14 @@ func (p *parser) unsetValue(bad *refusal) error {
 			return err
 		}
 		if n > 0 {
-			p.out.WriteByte(',')
+			p.out = append(p.out, ',')
 		}
-		p.out.WriteString(raw)
+		p.out = append(p.out, raw...)
 	}
 	if n > MaxProperties {
 		bad.set("$unset", "more than 254 names")
 	}
-	p.out.WriteByte(']')
+	p.out = append(p.out, ']')
 	_, err := p.dec.ReadToken()
 	return err
 }

@@ -2,6 +2,7 @@ package event
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -62,12 +63,12 @@ func (p *parser) copyValue(field string, depth int, bad *refusal) error {
 func (p *parser) copyScalar(raw, field string, bad *refusal) {
 	switch {
 	case raw[0] == '"' && len(raw) > MaxString+2:
-		p.out.WriteString(cut(raw))
+		p.out = append(p.out, cut(raw)...)
 		return
 	case (raw[0] == '-' || raw[0] <= '9') && raw[0] != '"' && !finite(raw):
 		bad.set(unquoted(field), "the number is beyond a 64-bit float")
 	}
-	p.out.WriteString(raw)
+	p.out = append(p.out, raw...)
 }
 
 func (p *parser) copyObject(field string, depth int, bad *refusal) error {
@@ -78,18 +79,22 @@ func (p *parser) copyObject(field string, depth int, bad *refusal) error {
 	if _, err := p.dec.ReadToken(); err != nil {
 		return err
 	}
-	p.out.WriteByte('{')
-	n := 0
+	p.out = append(p.out, '{')
+	n, mark := 0, len(p.names)
+	defer func() { p.names = p.names[:mark] }()
 	for ; p.dec.PeekKind() != '}'; n++ {
 		name, err := p.value()
 		if err != nil {
 			return err
 		}
-		if n > 0 {
-			p.out.WriteByte(',')
+		if p.repeated(mark, name) {
+			bad.set(unquoted(field)+"."+bare(name), twice)
 		}
-		p.out.WriteString(name)
-		p.out.WriteByte(':')
+		if n > 0 {
+			p.out = append(p.out, ',')
+		}
+		p.out = append(p.out, name...)
+		p.out = append(p.out, ':')
 		if err := p.copyValue(field, depth, bad); err != nil {
 			return err
 		}
@@ -97,7 +102,7 @@ func (p *parser) copyObject(field string, depth int, bad *refusal) error {
 	if n > MaxProperties {
 		bad.set(unquoted(field), "more than 254 properties in one object")
 	}
-	p.out.WriteByte('}')
+	p.out = append(p.out, '}')
 	_, err := p.dec.ReadToken()
 	return err
 }
@@ -110,11 +115,11 @@ func (p *parser) copyArray(field string, depth int, bad *refusal) error {
 	if _, err := p.dec.ReadToken(); err != nil {
 		return err
 	}
-	p.out.WriteByte('[')
+	p.out = append(p.out, '[')
 	n := 0
 	for ; p.dec.PeekKind() != ']'; n++ {
 		if n > 0 {
-			p.out.WriteByte(',')
+			p.out = append(p.out, ',')
 		}
 		if err := p.copyValue(field, depth, bad); err != nil {
 			return err
@@ -123,9 +128,39 @@ func (p *parser) copyArray(field string, depth int, bad *refusal) error {
 	if n > MaxArray {
 		bad.set(unquoted(field), "more than 254 items in one array")
 	}
-	p.out.WriteByte(']')
+	p.out = append(p.out, ']')
 	_, err := p.dec.ReadToken()
 	return err
+}
+
+// twice is why an object with a repeated name is refused: readers disagree on
+// which of the values counts (RFC 8259, section 4).
+const twice = "the name occurs twice in its object"
+
+// repeated reports whether the object in hand, whose names begin at mark, has the
+// name already, and notes the name. One in which something is escaped is compared
+// by its meaning.
+func (p *parser) repeated(mark int, name string) bool {
+	if strings.IndexByte(name, '\\') >= 0 {
+		if s, ok := unquote(name); ok {
+			q, _ := jsontext.AppendQuote(nil, s)
+			name = string(q)
+		}
+	}
+	if len(p.names)-mark > MaxProperties {
+		return false // refused for their number
+	}
+	if slices.Contains(p.names[mark:], name) {
+		return true
+	}
+	p.names = append(p.names, name)
+	return false
+}
+
+// bare is a raw name without its quotes.
+func bare(name string) string {
+	s, _ := unquote(name)
+	return s
 }
 
 // cut shortens a raw JSON string to MaxString characters.

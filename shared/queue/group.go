@@ -30,10 +30,14 @@ type Group struct {
 	pending int               // bytes in batches that are not yet stored
 }
 
+// payloads are the buffers of batches: what a message held is packed before it is
+// sent, and the buffer serves the next.
+var payloads = sync.Pool{New: func() any { return new([]byte) }}
+
 // batch becomes one message.
 type batch struct {
 	project string
-	payload []byte
+	payload *[]byte
 	done    chan struct{} // closed when err is set
 	err     error
 }
@@ -72,17 +76,17 @@ func (g *Group) join(project string, n int, add func([]byte, int) []byte) ([]*ba
 		}
 		b := g.open[project]
 		if b == nil {
-			b = &batch{project: project, done: make(chan struct{})}
+			b = &batch{project: project, payload: payloads.Get().(*[]byte), done: make(chan struct{})}
 			g.open[project] = b
 			time.AfterFunc(g.linger, func() { g.close(b) })
 		}
 		if len(joined) == 0 || joined[len(joined)-1] != b {
 			joined = append(joined, b)
 		}
-		before := len(b.payload)
-		b.payload = add(b.payload, i)
-		g.pending += len(b.payload) - before
-		if len(b.payload) >= messageSize {
+		before := len(*b.payload)
+		*b.payload = add(*b.payload, i)
+		g.pending += len(*b.payload) - before
+		if len(*b.payload) >= messageSize {
 			delete(g.open, project)
 			go g.publish(b)
 		}
@@ -106,9 +110,12 @@ func (g *Group) close(b *batch) {
 // publish sends a batch that nobody can join any more. It outlives the requests
 // in it: one that goes away does not take the others' events with it.
 func (g *Group) publish(b *batch) {
-	size := len(b.payload)
-	b.err = g.pub.Publish(context.Background(), event.Pack(b.payload), map[string]string{AttrProject: b.project})
+	size := len(*b.payload)
+	data := event.PackFast(*b.payload)
+	*b.payload = (*b.payload)[:0]
+	payloads.Put(b.payload)
 	b.payload = nil
+	b.err = g.pub.Publish(context.Background(), data, map[string]string{AttrProject: b.project})
 	close(b.done)
 	g.mu.Lock()
 	g.pending -= size

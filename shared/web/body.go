@@ -22,6 +22,12 @@ var gzipMagic = []byte{0x1f, 0x8b}
 // ReadBody reads a request's body, uncompressed, of at most limit bytes both on
 // the wire and after gunzip. It answers TooLarge, Timeout or Invalid faults.
 func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	return ReadBodyInto(new(bytes.Buffer), w, r, limit)
+}
+
+// ReadBodyInto is ReadBody with a buffer to be used again once the body is of no
+// more use.
+func ReadBodyInto(buf *bytes.Buffer, w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
@@ -30,7 +36,7 @@ func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	default:
 		return nil, fault.New(fault.MediaType, "Content-Encoding must be gzip or absent")
 	}
-	buf := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength+bytes.MinRead, bytes.MinRead)))
+	buf.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
 	if _, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit)); err != nil {
 		return nil, readFault(err, limit)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -66,8 +67,11 @@ func HandleWith(h Handler, writeError func(http.ResponseWriter, *http.Request, e
 		r = r.WithContext(ctx)
 		w.Header().Set("X-Request-Id", id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		// Not every ResponseWriter has deadlines (a recorder in a test has none).
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
+		if r.Body != nil && r.Body != http.NoBody {
+			body := &timedBody{r.Body, http.NewResponseController(w)}
+			body.deadline(time.Now().Add(readTimeout))
+			r.Body = body
+		}
 		started := &startedWriter{ResponseWriter: w}
 		if err := run(h, started, r); err != nil {
 			logFault(r, err)
@@ -76,6 +80,28 @@ func HandleWith(h Handler, writeError func(http.ResponseWriter, *http.Request, e
 			}
 		}
 	})
+}
+
+// timedBody lifts the read deadline once the body has arrived. The server goes on
+// reading to learn whether the client leaves, and would take a deadline that
+// passes during the work for that, and cancel it.
+type timedBody struct {
+	io.ReadCloser
+	control *http.ResponseController
+}
+
+// Read implements io.Reader.
+func (b *timedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.deadline(time.Time{})
+	}
+	return n, err
+}
+
+func (b *timedBody) deadline(t time.Time) {
+	// Not every ResponseWriter has deadlines (a recorder in a test has none).
+	_ = b.control.SetReadDeadline(t)
 }
 
 // run calls the handler and turns a panic into an Internal fault.
