@@ -67,10 +67,10 @@ func OpenDatabases(ctx context.Context, c Config) (Databases, error) {
 
 // OpenFirestore opens one database over one gRPC connection. A connection that
 // went silent (its server stopped, a NAT forgot it) is noticed within a minute.
-func OpenFirestore(ctx context.Context, c Config, database string) (*firestore.Client, error) {
-	client, err := firestore.NewClientWithDatabase(ctx, c.Project, database,
-		option.WithGRPCConnectionPool(1),
-		option.WithGRPCDialOption(grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 20 * time.Second})))
+func OpenFirestore(ctx context.Context, c Config, database string, opts ...option.ClientOption) (*firestore.Client, error) {
+	opts = append([]option.ClientOption{option.WithGRPCConnectionPool(1),
+		option.WithGRPCDialOption(grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}))}, opts...)
+	client, err := firestore.NewClientWithDatabase(ctx, c.Project, database, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("open firestore database %s: %w", database, err)
 	}
@@ -78,8 +78,8 @@ func OpenFirestore(ctx context.Context, c Config, database string) (*firestore.C
 }
 
 // OpenPubSub opens Pub/Sub.
-func OpenPubSub(ctx context.Context, c Config) (*pubsub.Client, error) {
-	client, err := pubsub.NewClient(ctx, c.Project, option.WithGRPCConnectionPool(1))
+func OpenPubSub(ctx context.Context, c Config, opts ...option.ClientOption) (*pubsub.Client, error) {
+	client, err := pubsub.NewClient(ctx, c.Project, append([]option.ClientOption{option.WithGRPCConnectionPool(1)}, opts...)...)
 	if err != nil {
 		return nil, fmt.Errorf("open pubsub: %w", err)
 	}

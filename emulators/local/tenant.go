@@ -1,0 +1,100 @@
+package local
+
+// This file is for tests, of any package.
+
+import (
+	"context"
+	"testing"
+
+	"cloud.google.com/go/pubsub/v2"
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+
+	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/project"
+)
+
+// Tenant is a customer's project in a Google project of its own, for one test.
+type Tenant struct {
+	gcp.Databases
+	Config  gcp.Config
+	Project project.Project // id "app"
+	Token   string          // SDK token
+	Key     string          // API key with role admin
+}
+
+// NewTenant makes a Tenant on the shared Firestore emulator. The change, if
+// not nil, alters the project before it is created.
+func NewTenant(t testing.TB, change func(*project.Project)) *Tenant {
+	t.Helper()
+	NeedFirestore(t)
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	tenant := &Tenant{Config: gcp.Config{Project: Project(t)}}
+	var err error
+	tenant.Databases, err = gcp.OpenDatabases(context.Background(), tenant.Config)
+	check(err)
+	t.Cleanup(func() { _ = tenant.Default.Close(); _ = tenant.Edge.Close() })
+	p := project.Project{ID: "app", Name: "App"}
+	if change != nil {
+		change(&p)
+	}
+	tenant.Project, err = project.Create(ctx, tenant.Databases, p)
+	check(err)
+	tenant.Token, err = project.NewToken(ctx, tenant.Edge, p.ID)
+	check(err)
+	tenant.Key, err = project.NewKey(ctx, tenant.Default, p.ID, project.Admin)
+	check(err)
+	return tenant
+}
+
+// OpenPubSub opens Pub/Sub for the tenant's Google project, with everything that
+// Setup makes.
+func (n *Tenant) OpenPubSub(t testing.TB) *pubsub.Client {
+	t.Helper()
+	NeedPubSub(t)
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	client, err := gcp.OpenPubSub(context.Background(), n.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	if err := Setup(ctx, client, n.Config.Project); err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// Pull waits for the next messages of a subscription, at most so many, and
+// acknowledges them.
+func (n *Tenant) Pull(t testing.TB, client *pubsub.Client, subscription string, most int) []*pubsubpb.PubsubMessage {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	name := SubscriptionName(n.Config.Project, subscription)
+	for {
+		got, err := client.SubscriptionAdminClient.Pull(ctx, &pubsubpb.PullRequest{Subscription: name, MaxMessages: int32(most)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.ReceivedMessages) == 0 {
+			continue
+		}
+		var ids []string
+		var messages []*pubsubpb.PubsubMessage
+		for _, m := range got.ReceivedMessages {
+			ids = append(ids, m.AckId)
+			messages = append(messages, m.Message)
+		}
+		if err := client.SubscriptionAdminClient.Acknowledge(ctx, &pubsubpb.AcknowledgeRequest{Subscription: name, AckIds: ids}); err != nil {
+			t.Fatal(err)
+		}
+		return messages
+	}
+}
