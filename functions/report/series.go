@@ -1,0 +1,156 @@
+package report
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Segmentation is the answer to GET /v1/reports/segmentation.
+type Segmentation struct {
+	From    string   `json:"from"`
+	To      string   `json:"to"`
+	Unit    string   `json:"unit"`
+	Measure string   `json:"measure"`
+	Series  []Series `json:"series"`
+	// LeftOut is the number of series that the limit cut off.
+	LeftOut int `json:"left_out,omitempty"`
+	// Truncated says that there were more values than are tracked, and that those
+	// that came last are counted as Other.
+	Truncated  bool      `json:"truncated,omitempty"`
+	ComputedAt time.Time `json:"computed_at"`
+}
+
+// Series is one line of a segmentation.
+type Series struct {
+	Event  string  `json:"event"`
+	Value  *string `json:"value"` // null without by, and for events that lack the property
+	Other  bool    `json:"other,omitempty"`
+	Total  int64   `json:"total"`
+	Points []Point `json:"points"`
+}
+
+// Point is one bucket of a series.
+type Point struct {
+	Time  time.Time `json:"time"` // when the bucket begins
+	Count int64     `json:"count"`
+}
+
+// series finds the tally of a value, or makes it.
+func (c *counter) series(g *group, raw jsontext.Value) *tally {
+	text, null := valueText(raw)
+	if null {
+		if g.null == nil {
+			g.null = c.tally()
+		}
+		return g.null
+	}
+	if t, ok := g.values[string(text)]; ok {
+		return t
+	}
+	if c.space.series == 0 || len(text) > c.space.text {
+		c.space.truncated = true
+		if g.other == nil {
+			g.other = c.tally()
+		}
+		return g.other
+	}
+	c.space.series--
+	c.space.text -= len(text)
+	t := c.tally()
+	g.values[string(text)] = t
+	return t
+}
+
+// valueText is a property's value as a report shows it: a string as it is,
+// anything else as its JSON text; a missing property and null are null.
+func valueText(raw jsontext.Value) (text []byte, null bool) {
+	switch {
+	case len(raw) == 0 || raw[0] == 'n':
+		return nil, true
+	case raw[0] != '"':
+		return raw, false
+	case bytes.IndexByte(raw, '\\') < 0:
+		return raw[1 : len(raw)-1], false
+	}
+	s, err := jsontext.AppendUnquote(nil, raw)
+	if err != nil {
+		return raw, false
+	}
+	return s, false
+}
+
+// answer writes down what was counted.
+func (c *counter) answer(computed time.Time) *Segmentation {
+	a := &Segmentation{
+		From: c.from.Format(time.DateOnly), To: c.to.Format(time.DateOnly),
+		Unit: c.line.unit, Measure: c.measure,
+		Truncated: c.space.truncated, ComputedAt: computed,
+	}
+	lines := c.lines()
+	if c.by != "" {
+		slices.SortFunc(lines, line.compare)
+		if len(lines) > c.limit {
+			a.LeftOut = len(lines) - c.limit
+			lines = lines[:c.limit]
+		}
+	}
+	times := make([]time.Time, c.line.n)
+	for i := range times {
+		times[i] = c.line.start(i)
+	}
+	a.Series = make([]Series, len(lines))
+	for i, l := range lines {
+		l.Total, l.Points = l.tally.total, make([]Point, len(times))
+		for j, t := range times {
+			l.Points[j] = Point{t, l.tally.counts[j]}
+		}
+		a.Series[i] = l.Series
+	}
+	return a
+}
+
+// line is a series before its points are written.
+type line struct {
+	Series
+	tally *tally
+}
+
+// compare orders lines: the larger total first, then by value, null last, then by event.
+func (l line) compare(m line) int {
+	if c := cmp.Compare(m.tally.total, l.tally.total); c != 0 {
+		return c
+	}
+	switch {
+	case l.Value == nil && m.Value == nil:
+		return strings.Compare(l.Event, m.Event)
+	case l.Value == nil:
+		return 1
+	case m.Value == nil:
+		return -1
+	}
+	return cmp.Or(strings.Compare(*l.Value, *m.Value), strings.Compare(l.Event, m.Event))
+}
+
+func (c *counter) lines() []line {
+	var lines []line
+	for i, g := range c.groups {
+		add := func(t *tally, value *string, other bool) {
+			if t != nil {
+				lines = append(lines, line{Series{Event: c.events[i], Value: value, Other: other}, t})
+			}
+		}
+		add(g.alone, nil, false)
+		add(g.null, nil, false)
+		for v, t := range g.values {
+			add(t, &v, false)
+		}
+		other := Other
+		add(g.other, &other, true)
+	}
+	return lines
+}

@@ -1,0 +1,125 @@
+package report
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lethe-analytics/lethe/shared/chunk"
+	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/web"
+)
+
+// TopEvents is the answer to GET /v1/reports/top-events.
+type TopEvents struct {
+	From   string     `json:"from"`
+	To     string     `json:"to"`
+	Events []TopEvent `json:"events"`
+	// LeftOut is the number of events that the limit cut off.
+	LeftOut int `json:"left_out,omitempty"`
+	// Truncated says that there were more names than are tracked, and that those
+	// that came last are counted as Other.
+	Truncated  bool      `json:"truncated,omitempty"`
+	ComputedAt time.Time `json:"computed_at"`
+}
+
+// TopEvent is one event name with how many events and how many distinct persons
+// it has.
+type TopEvent struct {
+	Event  string `json:"event"`
+	Other  bool   `json:"other,omitempty"`
+	Total  int64  `json:"total"`
+	Unique int64  `json:"unique"`
+}
+
+// topEvents answers GET /v1/reports/top-events.
+func (s *server) topEvents(ctx context.Context, project string, r *http.Request) (any, error) {
+	p := web.ParseQuery(r)
+	from, to := dates(p)
+	limit := p.Int("limit", defaultLimit, 1, maxLimit)
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	a := &TopEvents{From: from.Format(time.DateOnly), To: to.Format(time.DateOnly), ComputedAt: now()}
+	c := newTopCounter(from.Equal(to))
+	for d, err := range chunk.ProjectDays(ctx, s.db, project, a.From, a.To) {
+		if err != nil {
+			return nil, err
+		}
+		if err := c.personDay(d); err != nil {
+			return nil, err
+		}
+	}
+	a.Events = c.ranking()
+	if len(a.Events) > limit {
+		a.LeftOut = len(a.Events) - limit
+		a.Events = a.Events[:limit]
+	}
+	a.Truncated = c.other != nil
+	return a, nil
+}
+
+// topCounter counts events and persons by event name, in a single bucket.
+type topCounter struct {
+	names map[string]*ranked
+	other *ranked
+	distinct
+	onEach func(*event.Event) error
+}
+
+type ranked struct {
+	events  int64
+	persons tally
+}
+
+func newTopCounter(oneDay bool) *topCounter {
+	c := &topCounter{names: map[string]*ranked{}, distinct: distinct{oneDay: oneDay}}
+	c.onEach = c.event
+	return c
+}
+
+func newRanked() *ranked { return &ranked{persons: tally{counts: make([]int64, 1)}} }
+
+func (c *topCounter) personDay(d *chunk.PersonDay) error {
+	if err := d.Events(c.onEach); err != nil {
+		return err
+	}
+	return c.leave(d.Person, 0)
+}
+
+func (c *topCounter) event(e *event.Event) error {
+	t := c.names[e.Name]
+	switch {
+	case t != nil:
+	case len(c.names) < maxSeries:
+		t = newRanked()
+		c.names[strings.Clone(e.Name)] = t // the name is cut from its chunk, which it would keep
+	default:
+		if c.other == nil {
+			c.other = newRanked()
+		}
+		t = c.other
+	}
+	t.events++
+	if e.DistinctID != "" {
+		c.see(&t.persons, 0)
+	}
+	return nil
+}
+
+func (c *topCounter) ranking() []TopEvent {
+	list := make([]TopEvent, 0, len(c.names)+1)
+	for name, t := range c.names {
+		list = append(list, TopEvent{Event: name, Total: t.events, Unique: t.persons.total})
+	}
+	if c.other != nil {
+		list = append(list, TopEvent{Event: Other, Other: true, Total: c.other.events, Unique: c.other.persons.total})
+	}
+	slices.SortFunc(list, func(a, b TopEvent) int {
+		return cmp.Or(cmp.Compare(b.Total, a.Total), strings.Compare(a.Event, b.Event))
+	})
+	return list
+}
