@@ -35,7 +35,7 @@ func (s *server) take(w http.ResponseWriter, r *http.Request, parse func([]byte,
 	if err != nil {
 		return err
 	}
-	parsed, err := parse(b.json, rules(false, false))
+	parsed, err := parse(b.json, rules())
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,12 @@ func (s *server) importEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	parsed, err := event.ParseEvents(b.json, rules(true, b.ndjson))
+	// The older form of the endpoint, which mixpanel (node) speaks, asks for no
+	// ids and is answered as /track is.
+	older := b.form && r.URL.Query().Get("strict") != "1"
+	rules := rules()
+	rules.AnyTime, rules.Complete, rules.NDJSON = true, !older, b.ndjson
+	parsed, err := event.ParseEvents(b.json, rules)
 	if err != nil {
 		return err
 	}
@@ -99,7 +104,7 @@ func (s *server) importEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if b.form && r.URL.Query().Get("strict") != "1" { // the older form of the endpoint, which mixpanel (node) speaks
+	if older {
 		writeTrack(w, r, http.StatusOK, n > 0 || parsed.Items == 0, describe(parsed.Failures))
 		return nil
 	}
@@ -113,12 +118,13 @@ func (s *server) importEvents(w http.ResponseWriter, r *http.Request) error {
 }
 
 // importTarget authenticates /import by HTTP Basic: the token as user name, or a
-// service account with the project it means.
+// service account with the project it means. The token may also stand in the
+// query as api_key, the only way of mixpanel (node) over plain HTTP.
 func (s *server) importTarget(r *http.Request) (*target, error) {
 	refused := fault.New(fault.Unauthorized, "send the project token as HTTP Basic user name, or a service account with project_id")
 	user, password, ok := r.BasicAuth()
 	if !ok {
-		return nil, refused
+		user = r.URL.Query().Get("api_key")
 	}
 	secret := user
 	if password != "" {
@@ -188,10 +194,10 @@ func logDrop(ctx context.Context, t *target, n int) {
 	slog.InfoContext(ctx, "dropped for consent", "project", t.project, "count", n)
 }
 
-func rules(imp, ndjson bool) event.Rules {
+func rules() event.Rules {
 	var nonce [10]byte
 	rand.Read(nonce[:]) // never fails (crypto/rand since Go 1.24)
-	return event.Rules{Import: imp, NDJSON: ndjson, Now: event.Now(), Nonce: hex.EncodeToString(nonce[:]) + "-"}
+	return event.Rules{Now: event.Now(), Nonce: hex.EncodeToString(nonce[:]) + "-"}
 }
 
 func allowed(w http.ResponseWriter, r *http.Request) error {

@@ -18,7 +18,7 @@ func FuzzParseEvents(f *testing.F) {
 		f.Add([]byte(s), true, true)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, ndjson, imp bool) {
-		got, err := event.ParseEvents(body, event.Rules{Import: imp, NDJSON: ndjson, Now: now, Nonce: "n-"})
+		got, err := event.ParseEvents(body, event.Rules{AnyTime: imp, Complete: imp, NDJSON: ndjson, Now: now, Nonce: "n-"})
 		if err != nil {
 			return
 		}

@@ -17,10 +17,11 @@ import (
 
 // Rules say by which endpoint's contract a body is read.
 type Rules struct {
-	Import bool   // /import: any time, but time, distinct_id and $insert_id are required
-	NDJSON bool   // one item a line, so that a broken line costs only itself
-	Now    Millis // receipt of the request
-	Nonce  string // unique to the request; makes the ids of items that bring none
+	AnyTime  bool   // /import: events of any age
+	Complete bool   // /import: time, distinct_id and $insert_id are required
+	NDJSON   bool   // one item a line, so that a broken line costs only itself
+	Now      Millis // receipt of the request
+	Nonce    string // unique to the request; makes the ids of items that bring none
 }
 
 // Failure is an item that was refused.

@@ -144,7 +144,7 @@ func (p *parser) properties(e *Event, bad *refusal) (token string, err error) {
 	if n > MaxProperties {
 		bad.set("properties", "more than 254 properties")
 	}
-	if p.rules.Import && !hasID {
+	if p.rules.Complete && !hasID {
 		bad.set("properties.distinct_id", "is required (it may be empty)")
 	}
 	return token, nil
@@ -153,7 +153,7 @@ func (p *parser) properties(e *Event, bad *refusal) (token string, err error) {
 // checkEvent applies the rules that need the whole event.
 func (p *parser) checkEvent(e *Event, bad *refusal) {
 	if e.Time == missing {
-		if p.rules.Import {
+		if p.rules.Complete {
 			bad.set("properties.time", "is required")
 		}
 		e.Time = p.rules.Now
@@ -163,10 +163,10 @@ func (p *parser) checkEvent(e *Event, bad *refusal) {
 		bad.set("properties.time", "is before 1971")
 	case e.Time > p.rules.Now+Millis(MaxAhead.Milliseconds()):
 		bad.set("properties.time", "is more than an hour ahead")
-	case !p.rules.Import && e.Time < p.rules.Now-Millis(MaxAge.Milliseconds()):
+	case !p.rules.AnyTime && e.Time < p.rules.Now-Millis(MaxAge.Milliseconds()):
 		bad.set("properties.time", "is more than 5 days ago; send old events to /import")
 	}
-	if p.rules.Import && e.InsertID == "" {
+	if p.rules.Complete && e.InsertID == "" {
 		bad.set("properties.$insert_id", "is required")
 	}
 }

@@ -12,7 +12,9 @@ import (
 
 var now = event.Millis(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC).UnixMilli())
 
-func importRules() event.Rules { return event.Rules{Import: true, Now: now, Nonce: "n-"} }
+func importRules() event.Rules {
+	return event.Rules{AnyTime: true, Complete: true, Now: now, Nonce: "n-"}
+}
 
 // item writes one event with its properties' text replaced or added to.
 func item(props string) string {
@@ -89,7 +91,7 @@ func TestRefusedEvents(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for form, rules := range map[string]event.Rules{"array": importRules(), "ndjson": {Import: true, NDJSON: true, Now: now}} {
+			for form, rules := range map[string]event.Rules{"array": importRules(), "ndjson": {AnyTime: true, Complete: true, NDJSON: true, Now: now}} {
 				body := "[" + item("") + "," + c.item + "," + item("") + "]"
 				if rules.NDJSON {
 					body = item("") + "\n" + c.item + "\n\n" + item("") + "\n"
