@@ -38,6 +38,7 @@ func (l *Lookup) In(e *Event) ([]jsontext.Value, error) {
 	if len(l.names) == 0 {
 		return l.values, nil
 	}
+	missing := len(l.names)
 	for i, n := range l.plain {
 		switch n {
 		case "distinct_id":
@@ -46,7 +47,10 @@ func (l *Lookup) In(e *Event) ([]jsontext.Value, error) {
 			l.values[i] = quote(e.InsertID)
 		case "time":
 			l.values[i] = strconv.AppendFloat(nil, float64(e.Time)/1000, 'f', -1, 64)
+		default:
+			continue
 		}
+		missing--
 	}
 	l.buf = append(l.buf[:0], e.Properties...)
 	// What is stored was checked when it came in.
@@ -54,7 +58,7 @@ func (l *Lookup) In(e *Event) ([]jsontext.Value, error) {
 	if _, err := l.dec.ReadToken(); err != nil {
 		return nil, damaged(err)
 	}
-	for l.dec.PeekKind() != '}' {
+	for missing > 0 && l.dec.PeekKind() != '}' {
 		name, err := l.dec.ReadValue()
 		if err != nil {
 			return nil, damaged(err)
@@ -66,6 +70,7 @@ func (l *Lookup) In(e *Event) ([]jsontext.Value, error) {
 		}
 		if i >= 0 {
 			l.values[i] = v
+			missing--
 		}
 	}
 	return l.values, nil
