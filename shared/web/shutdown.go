@@ -13,6 +13,10 @@ import (
 // https://cloud.google.com/run/docs/container-contract#instance-shutdown
 const ShutdownGrace = 9 * time.Second
 
+// flushTime is left for the last answer to be written: net/http, which is the
+// framework's and not ours, does that after the handler has returned.
+const flushTime = 200 * time.Millisecond
+
 // requests counts those in flight.
 type requests struct {
 	mu   sync.Mutex
@@ -62,6 +66,7 @@ func holdSIGTERM() {
 		<-term
 		select {
 		case <-inFlight.drained():
+			time.Sleep(flushTime)
 		case <-time.After(ShutdownGrace):
 		}
 		os.Exit(0)
