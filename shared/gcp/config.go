@@ -41,7 +41,12 @@ func (c *Config) Validate() error {
 // Load fills a configuration struct from the process environment and validates
 // it. Functions embed Config in a struct of their own.
 func Load(ctx context.Context, into interface{ Validate() error }) error {
-	if err := envconfig.Process(ctx, into); err != nil {
+	return LoadFrom(ctx, into, envconfig.OsLookuper())
+}
+
+// LoadFrom is Load with the variables from elsewhere, for tests.
+func LoadFrom(ctx context.Context, into interface{ Validate() error }, from envconfig.Lookuper) error {
+	if err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: into, Lookuper: from}); err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
 	if err := into.Validate(); err != nil {
