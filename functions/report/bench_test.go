@@ -7,28 +7,20 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"runtime"
 	"runtime/metrics"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"cloud.google.com/go/firestore"
-	"cloud.google.com/go/firestore/apiv1/firestorepb"
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/api/option"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/metadata"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/shared/chunk"
 	"github.com/lethe-analytics/lethe/shared/event"
-	"github.com/lethe-analytics/lethe/shared/gcp"
 	"github.com/lethe-analytics/lethe/shared/person"
-	"github.com/lethe-analytics/lethe/shared/project"
+	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
 // The benchmarks count events of about 300 bytes, 50 a person and day, over 30 days.
@@ -51,21 +43,15 @@ func BenchmarkSegmentation(b *testing.B) {
 }
 
 func benchSegmentation(b *testing.B, n int, measure string) {
-	local.NeedFirestore(b)
-	reads := &readCounter{}
-	db := reads.open(b, local.Project(b))
-	p := fixture(b, db, n)
-	key, err := project.NewKey(b.Context(), db.Default, p.ID, project.Reader)
-	if err != nil {
-		b.Fatal(err)
-	}
-	handler := New(Config{Timeout: 10 * time.Minute}, db.Default)
+	tenant := local.NewTenant(b, nil)
+	var meter local.Meter
+	fixture(b, tenant, n)
+	handler := New(Config{Timeout: 10 * time.Minute}, meter.Firestore(b, tenant.Config, topology.DefaultDatabase))
 	q := url.Values{"event": {"Page Viewed"}, "from": {"2026-11-01"}, "to": {"2026-11-30"}, "by": {"plan"}, "measure": {measure}}
-	reads.n.Store(0)
 	stop, before := samplePeak(), cpuTime(b)
 	for b.Loop() {
 		r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/v1/reports/segmentation?"+q.Encode(), nil)
-		r.Header.Set("Authorization", "Bearer "+key)
+		r.Header.Set("Authorization", "Bearer "+tenant.Key)
 		rec := httptest.NewRecorder()
 		handler.ServeHTTP(rec, r)
 		var a Segmentation
@@ -82,7 +68,7 @@ func benchSegmentation(b *testing.B, n int, measure string) {
 	}
 	b.ReportMetric(float64(stop())/(1<<20), "peak-MB")
 	b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N)/float64(n), "cpu-ns/event")
-	b.ReportMetric(float64(reads.n.Load())/float64(b.N), "docs/op")
+	b.ReportMetric(float64(meter.Reads.Load())/float64(b.N), "docs/op")
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
@@ -140,21 +126,18 @@ func benchEvents(i, n int) (who string, list []event.Event) {
 }
 
 // fixture writes n events, in transactions of 50 chunks.
-func fixture(b *testing.B, db gcp.Databases, n int) project.Project {
-	p, err := project.Create(b.Context(), db, project.Project{ID: "acme"})
-	if err != nil {
-		b.Fatal(err)
-	}
+func fixture(b *testing.B, tenant *local.Tenant, n int) {
+	db, p := tenant.Default, tenant.Project
 	var g errgroup.Group
 	g.SetLimit(4)
 	chunks := n / benchPerDay
 	for first := 0; first < chunks; first += 50 {
 		g.Go(func() error {
-			return db.Default.RunTransaction(context.Background(), func(_ context.Context, tx *firestore.Transaction) error {
+			return db.RunTransaction(context.Background(), func(_ context.Context, tx *firestore.Transaction) error {
 				for i := first; i < min(chunks, first+50); i++ {
 					who, list := benchEvents(i, n)
 					for _, c := range chunk.Build(p.ID, list) {
-						if err := tx.Set(chunk.Ref(db.Default, p.ID, person.MakeKey(p.Secret, who), c.ID), c.Doc); err != nil {
+						if err := tx.Set(chunk.Ref(db, p.ID, person.MakeKey(p.Secret, who), c.ID), c.Doc); err != nil {
 							return err
 						}
 					}
@@ -166,58 +149,6 @@ func fixture(b *testing.B, db gcp.Databases, n int) project.Project {
 	if err := g.Wait(); err != nil {
 		b.Fatal(err)
 	}
-	return p
-}
-
-// readCounter counts the documents that a client receives.
-type readCounter struct{ n atomic.Int64 }
-
-func (c *readCounter) open(b *testing.B, googleProject string) gcp.Databases {
-	// The emulator takes this token for a caller with all rights, as the client
-	// library sends it.
-	owner := func(ctx context.Context) context.Context {
-		return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer owner")
-	}
-	conn, err := grpc.NewClient(os.Getenv("FIRESTORE_EMULATOR_HOST"), grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-			return invoke(owner(ctx), method, req, reply, cc, opts...)
-		}),
-		grpc.WithStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, stream grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-			s, err := stream(owner(ctx), desc, cc, method, opts...)
-			return countedStream{s, c}, err
-		}))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { conn.Close() })
-	open := func(database string) *firestore.Client {
-		client, err := firestore.NewClientWithDatabase(b.Context(), googleProject, database, option.WithGRPCConn(conn))
-		if err != nil {
-			b.Fatal(err)
-		}
-		return client
-	}
-	return gcp.Databases{Default: open("(default)"), Edge: open("edge")}
-}
-
-type countedStream struct {
-	grpc.ClientStream
-	count *readCounter
-}
-
-func (s countedStream) RecvMsg(m any) error {
-	err := s.ClientStream.RecvMsg(m)
-	switch m := m.(type) {
-	case *firestorepb.RunQueryResponse:
-		if err == nil && m.GetDocument() != nil {
-			s.count.n.Add(1)
-		}
-	case *firestorepb.BatchGetDocumentsResponse:
-		if err == nil && m.GetFound() != nil {
-			s.count.n.Add(1)
-		}
-	}
-	return err
 }
 
 // cpuTime is what this process has used, in nanoseconds: the emulator's is not in it.

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/functions/ingest"
+	"github.com/lethe-analytics/lethe/functions/store"
+	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/queue"
+	"github.com/lethe-analytics/lethe/shared/topology"
+)
+
+// List prices in dollars, before any free tier, of November 2026.
+const (
+	perMillionReads       = 0.60    // Firestore, eur3: https://cloud.google.com/firestore/pricing
+	perMillionWrites      = 1.80    // the same
+	perMillionInvocations = 0.40    // Cloud Run functions: https://cloud.google.com/run/pricing
+	perTiB                = 40.0    // Pub/Sub, published and delivered alike: https://cloud.google.com/pubsub/pricing
+	tib                   = 1 << 40 //
+)
+
+// BenchmarkBilled counts what Google bills for a million events on their way from
+// ingest to Firestore: 50 a request and person, and one a request. CPU time and
+// storage are not in it.
+func BenchmarkBilled(b *testing.B) {
+	for _, c := range []struct{ each, requests int }{{50, 2000}, {1, 5000}} {
+		b.Run(fmt.Sprintf("%d-a-request", c.each), func(b *testing.B) {
+			for range b.N {
+				benchBilled(b, c.each, c.requests)
+			}
+		})
+	}
+}
+
+func benchBilled(b *testing.B, each, requests int) {
+	tenant := local.NewTenant(b, nil)
+	tenant.OpenPubSub(b)
+	var meter local.Meter
+	var invocations atomic.Int64
+	counted := func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			invocations.Add(1)
+			h.ServeHTTP(w, r)
+		})
+	}
+	ps := meter.PubSub(b, tenant.Config)
+	in := httptest.NewServer(counted(ingest.New(ingest.Config{Config: tenant.Config, Linger: 5 * time.Millisecond,
+		PublishTimeout: 30 * time.Second, ReadTimeout: time.Minute, CacheTTL: time.Minute},
+		meter.Firestore(b, tenant.Config, topology.EdgeDatabase), ps)))
+	defer in.Close()
+	out := httptest.NewServer(counted(store.New(meter.Firestore(b, tenant.Config, topology.DefaultDatabase),
+		queue.NewPublisher(ps, topology.DeadTopic(topology.TopicEvents), 10*time.Second))))
+	defer out.Close()
+
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	for range 64 {
+		wg.Go(func() {
+			for i := next.Add(1); i <= int64(requests); i = next.Add(1) {
+				res, err := client.Post(in.URL+"/track", "application/json", bytes.NewReader(billedBody(tenant.Token, int(i), each)))
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				if answer, _ := io.ReadAll(res.Body); string(answer) != "1" {
+					b.Errorf("%d %s", res.StatusCode, answer)
+				}
+				res.Body.Close()
+			}
+		})
+	}
+	wg.Wait()
+	published, messages := meter.Published.Load(), meter.Messages.Load()
+
+	ctx, cancel := context.WithCancel(b.Context())
+	relay := &local.Relay{Client: tenant.OpenPubSub(b), URL: out.URL,
+		Subscription: local.SubscriptionName(tenant.Config.Project, topology.PushSubscription(topology.TopicEvents, "store"))}
+	done := make(chan struct{})
+	go func() { relay.Run(ctx); close(done) }()
+	eventually(b, 2*time.Minute, func() error {
+		if got := invocations.Load(); got < int64(requests)+messages {
+			return fmt.Errorf("%d invocations, %d messages", got, messages)
+		}
+		return nil
+	})
+	cancel()
+	<-done
+
+	per := 1e6 / float64(each*requests)
+	reads, writes := float64(meter.Reads.Load())*per, float64(meter.Writes.Load())*per
+	calls, bytes := float64(invocations.Load())*per, float64(published*2)*per
+	b.ReportMetric(reads, "reads")
+	b.ReportMetric(writes, "writes")
+	b.ReportMetric(calls, "invocations")
+	b.ReportMetric(bytes/1e6, "pubsub-MB")
+	b.ReportMetric(reads/1e6*perMillionReads, "$reads")
+	b.ReportMetric(writes/1e6*perMillionWrites, "$writes")
+	b.ReportMetric(calls/1e6*perMillionInvocations, "$invocations")
+	b.ReportMetric(bytes/tib*perTiB, "$pubsub")
+	b.ReportMetric((reads*perMillionReads+writes*perMillionWrites+calls*perMillionInvocations)/1e6+bytes/tib*perTiB, "$total")
+}
+
+func billedBody(token string, request, each int) []byte {
+	var b bytes.Buffer
+	for i := range each {
+		n := request*each + i
+		fmt.Fprintf(&b, `,{"event":"Page viewed","properties":{"token":%q,"distinct_id":"user-%d","time":%d,"$insert_id":"%032x","$browser":"Chrome","$os":"Linux","plan":"pro","url":"https://example.com/pricing?x=%d","amount":%d.5,"screen_height":1080}}`,
+			token, request%1000, event.Now(), n, n, n)
+	}
+	body := b.Bytes()
+	body[0] = '['
+	return append(body, ']')
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/queue"
+	"github.com/lethe-analytics/lethe/shared/topology"
+)
+
+// coldMain is what Google's Go buildpack makes of a function.
+const coldMain = `package main
+
+import (
+	"os"
+
+	"github.com/GoogleCloudPlatform/functions-framework-go/funcframework"
+	_ "github.com/lethe-analytics/lethe/functions/%s"
+)
+
+func main() { _ = funcframework.StartHostPort("127.0.0.1", os.Getenv("PORT")) }
+`
+
+// BenchmarkColdStart measures each function, built on its own, from exec to its
+// first answer: a request that it works for, with its clients to be opened.
+func BenchmarkColdStart(b *testing.B) {
+	tenant := local.NewTenant(b, nil)
+	tenant.OpenPubSub(b)
+	today := time.Now().UTC().Format(time.DateOnly)
+	e := event.Event{Name: "Seen", DistinctID: "ann", InsertID: "i", Time: event.Now(), Received: event.Now(), Properties: "{}"}
+	push, err := json.Marshal(map[string]any{"message": map[string]any{"data": event.PackFast(event.AppendEvent(nil, &e)), "messageId": "1",
+		"attributes": map[string]string{queue.AttrProject: "app"}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	requests := map[string]struct{ method, path, body string }{
+		"ingest": {"POST", "/track", fmt.Sprintf(`{"event":"Seen","properties":{"token":%q,"distinct_id":"ann"}}`, tenant.Token)},
+		"store":  {"POST", "/", string(push)},
+		"report": {"GET", "/v1/reports/segmentation?event=Seen&from=" + today + "&to=" + today, ""},
+		"person": {"GET", "/v1/people/ann", ""},
+	}
+	for _, f := range topology.Functions {
+		r, ok := requests[f.Name]
+		if !ok {
+			b.Fatalf("no request for function %s", f.Name)
+		}
+		binary := buildAlone(b, f.Name)
+		b.Run(f.Name, func(b *testing.B) {
+			for b.Loop() {
+				code := coldStart(b, binary, f.EntryPoint, tenant, r.method, r.path, r.body)
+				if want := map[string]int{"store": 204, "person": 200}[f.Name]; code != max(want, 200) {
+					b.Fatalf("status %d", code)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/first-answer")
+			if info, err := os.Stat(binary); err == nil {
+				b.ReportMetric(float64(info.Size())/1e6, "MB")
+			}
+		})
+	}
+}
+
+func buildAlone(b *testing.B, function string) string {
+	dir := filepath.Join("..", ".lethe", "coldstart", function)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), fmt.Appendf(nil, coldMain, function), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	binary := filepath.Join(b.TempDir(), function)
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", binary, ".")
+	build.Dir = dir
+	if out, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	return binary
+}
+
+// coldStart starts a function, asks until it answers, and returns the status.
+func coldStart(b *testing.B, binary, entryPoint string, tenant *local.Tenant, method, path, body string) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	_ = l.Close()
+	cmd := exec.Command(binary)
+	cmd.Env = append(os.Environ(), "FUNCTION_TARGET="+entryPoint, "PORT="+strconv.Itoa(port), "GOOGLE_CLOUD_PROJECT="+tenant.Config.Project)
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for began := time.Now(); time.Since(began) < 30*time.Second; <-tick.C {
+		req, err := http.NewRequest(method, fmt.Sprintf("http://127.0.0.1:%d%s", port, path), strings.NewReader(body))
+		if err != nil {
+			b.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+tenant.Key)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			continue
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+		return res.StatusCode
+	}
+	b.Fatal("no answer")
+	return 0
+}
