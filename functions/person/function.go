@@ -52,10 +52,6 @@ func New(c Config, db *firestore.Client) http.Handler {
 	)
 }
 
-// authTimeout is how long the look at the key may take: where Firestore is down, a
-// caller learns it after that and not at the end of the time for an answer.
-const authTimeout = 10 * time.Second
-
 type server struct {
 	config  Config
 	db      *firestore.Client
@@ -76,7 +72,7 @@ func (s *server) reader(answer func(context.Context, subject, *http.Request) (an
 	return func(w http.ResponseWriter, r *http.Request) error {
 		ctx, cancel := context.WithTimeout(r.Context(), s.config.Timeout)
 		defer cancel()
-		caller, err := s.authenticate(ctx, r)
+		caller, err := project.Authenticate(ctx, s.db, r, project.Reader)
 		if err != nil {
 			return err
 		}
@@ -132,10 +128,4 @@ func (s *server) secret(ctx context.Context, id string) ([]byte, error) {
 	}
 	s.secrets.Add(id, p.Secret)
 	return p.Secret, nil
-}
-
-func (s *server) authenticate(ctx context.Context, r *http.Request) (project.Caller, error) {
-	ctx, cancel := context.WithTimeout(ctx, authTimeout)
-	defer cancel()
-	return project.Authenticate(ctx, s.db, r, project.Reader)
 }

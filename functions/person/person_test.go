@@ -19,9 +19,9 @@ var seen = time.Date(2026, 2, 1, 12, 30, 0, 0, time.UTC)
 func TestProfile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.person(w.project, "ann", person.Doc{DistinctID: "ann", FirstSeen: seen, Profile: `{"plan":"pro","n":1.5,"l":[1]}`, Consent: person.Consent{State: consent.Denied}})
-	w.person(w.project, "bob", person.Doc{DistinctID: "bob", FirstSeen: seen})
-	w.person(w.project, "gone", person.Doc{ErasedAt: seen, FirstSeen: seen})
+	w.person(w.Project, "ann", person.Doc{DistinctID: "ann", FirstSeen: seen, Profile: `{"plan":"pro","n":1.5,"l":[1]}`, Consent: person.Consent{State: consent.Denied}})
+	w.person(w.Project, "bob", person.Doc{DistinctID: "bob", FirstSeen: seen})
+	w.person(w.Project, "gone", person.Doc{ErasedAt: seen, FirstSeen: seen})
 	w.person(w.newProject("other"), "cleo", person.Doc{DistinctID: "cleo"})
 	for id, want := range map[string]string{
 		"ann": `{"distinct_id":"ann","first_seen":"2026-02-01T12:30:00Z","profile":{"plan":"pro","n":1.5,"l":[1]},"consent":{"state":"denied"}}`,
@@ -51,8 +51,8 @@ func TestDistinctIDs(t *testing.T) {
 	} {
 		e := ev(1, "2026-02-01 12:00:00")
 		e.DistinctID = id
-		w.person(w.project, id, person.Doc{DistinctID: id, FirstSeen: seen})
-		w.store(w.project, e)
+		w.person(w.Project, id, person.Doc{DistinctID: id, FirstSeen: seen})
+		w.store(w.Project, e)
 		escaped := url.PathEscape(id)
 		if strings.Trim(id, ".") == "" {
 			escaped = strings.ReplaceAll(id, ".", "%2E")
@@ -80,9 +80,9 @@ func TestDistinctIDs(t *testing.T) {
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.person(w.project, "ann", person.Doc{DistinctID: "ann", FirstSeen: seen})
+	w.person(w.Project, "ann", person.Doc{DistinctID: "ann", FirstSeen: seen})
 	expired := "lethe_expired"
-	if err := project.AddKey(t.Context(), w.db.Default, expired, project.Key{Project: "acme", Role: project.Admin, Expires: time.Now().Add(-time.Second)}); err != nil {
+	if err := project.AddKey(t.Context(), w.Default, expired, project.Key{Project: "app", Role: project.Admin, Expires: time.Now().Add(-time.Second)}); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/v1/people/ann", "/v1/people/ann/events", "/v1/people/nobody"} {
@@ -101,7 +101,7 @@ func TestRoles(t *testing.T) {
 func TestBadRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.person(w.project, "ann", person.Doc{DistinctID: "ann", FirstSeen: seen})
+	w.person(w.Project, "ann", person.Doc{DistinctID: "ann", FirstSeen: seen})
 	for query, field := range map[string]string{
 		"limit=0": "limit", "limit=1001": "limit", "limit=x": "limit", "from=x": "from", "to=2026-02-30": "to", "from=2026-02-02&to=2026-02-01": "from",
 		"cursor=": "cursor", "cursor=abc": "cursor", "cursor=a&cursor=b": "cursor", "page=2": "page", "cursor=" + strings.Repeat("A", 70): "cursor",
@@ -128,14 +128,14 @@ func TestBadRequests(t *testing.T) {
 func TestEventsAsTheyAreShown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.person(w.project, "ann", person.Doc{DistinctID: "ann", FirstSeen: seen})
+	w.person(w.Project, "ann", person.Doc{DistinctID: "ann", FirstSeen: seen})
 	if got := strings.TrimSpace(w.get("/v1/people/ann/events").Body.String()); got != `{"events":[]}` {
 		t.Error(got)
 	}
 	a, b := ev(1, "2026-02-01 12:00:00"), ev(2, "2026-02-01 12:00:00")
 	b.Time += 5
 	b.Name, b.Properties = "Bought <b>", `{}`
-	w.store(w.project, a, b)
+	w.store(w.Project, a, b)
 	want := `{"events":[{"event":"Bought <b>","time":"2026-02-01T12:00:00.005Z","properties":{"distinct_id":"ann","$insert_id":"i2"}},` +
 		`{"event":"Seen","time":"2026-02-01T12:00:00Z","properties":{"distinct_id":"ann","$insert_id":"i1","a":1}}]}`
 	if got := strings.TrimSpace(w.get("/v1/people/ann/events").Body.String()); got != want {
@@ -143,7 +143,7 @@ func TestEventsAsTheyAreShown(t *testing.T) {
 	}
 	other := ev(3, "2026-02-01 12:00:00")
 	other.DistinctID = "bob"
-	w.store(w.project, other)
+	w.store(w.Project, other)
 	p := w.newProject("other")
 	w.store(p, []event.Event{ev(4, "2026-02-01 12:00:00")}...)
 	if ids, _ := w.page(""); len(ids) != 2 {

@@ -20,7 +20,7 @@ func ann(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
 	for _, id := range []string{"ann", "bob"} {
-		w.person(w.project, id, person.Doc{DistinctID: id, FirstSeen: seen})
+		w.person(w.Project, id, person.Doc{DistinctID: id, FirstSeen: seen})
 	}
 	return w
 }
@@ -55,7 +55,7 @@ func TestNewestFirstInPages(t *testing.T) {
 	}
 	for from := 0; from < len(all); { // batches overlap
 		to := min(len(all), from+1+r.IntN(40))
-		w.store(w.project, all[max(0, from-r.IntN(20)):to]...)
+		w.store(w.Project, all[max(0, from-r.IntN(20)):to]...)
 		from = to
 	}
 	whole := w.walk("", 1000)
@@ -93,7 +93,7 @@ func TestArrivalsBetweenPages(t *testing.T) {
 	add := func(when string) string {
 		n++
 		e := ev(n, when)
-		w.store(w.project, e)
+		w.store(w.Project, e)
 		return e.InsertID
 	}
 	var before []string
@@ -135,10 +135,10 @@ func TestDuplicatesAreShownOnce(t *testing.T) {
 	t.Parallel()
 	w := ann(t)
 	e := ev(1, "2026-02-01 12:00:00")
-	w.store(w.project, e, ev(2, "2026-02-01 12:00:00"))
-	w.store(w.project, e)
+	w.store(w.Project, e, ev(2, "2026-02-01 12:00:00"))
+	w.store(w.Project, e)
 	e.Properties, e.Received = `{"a":"corrected"}`, 9
-	w.store(w.project, e)
+	w.store(w.Project, e)
 	rec := w.get("/v1/people/ann/events")
 	if got := rec.Body.String(); strings.Count(got, `"i1"`) != 1 || !strings.Contains(got, "corrected") || strings.Count(got, `"event"`) != 2 {
 		t.Error(got)
@@ -148,7 +148,7 @@ func TestDuplicatesAreShownOnce(t *testing.T) {
 func TestCursorsAreSealed(t *testing.T) {
 	t.Parallel()
 	w := ann(t)
-	w.store(w.project, ev(1, "2026-02-01 12:00:00"), ev(2, "2026-02-01 12:00:00"), ev(3, "2026-02-02 12:00:00"))
+	w.store(w.Project, ev(1, "2026-02-01 12:00:00"), ev(2, "2026-02-01 12:00:00"), ev(3, "2026-02-02 12:00:00"))
 	_, cursor := w.page("limit=1")
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil || cursor != url.QueryEscape(cursor) {
@@ -173,7 +173,7 @@ func TestPagesAreBoundedInBytes(t *testing.T) {
 	for i := range n {
 		e := ev(i, fmt.Sprintf("2026-02-01 %02d:00:00", i))
 		e.Properties = `{"x":["` + strings.Repeat("x", event.MaxBytes-1000) + `"]}`
-		w.store(w.project, e)
+		w.store(w.Project, e)
 	}
 	first, _ := w.page("limit=1000")
 	if len(first) < 5 || len(first) > 9 || first[0] != "i13" {

@@ -13,7 +13,6 @@ package report
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"cloud.google.com/go/firestore"
 	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
@@ -47,10 +46,6 @@ func New(c Config, db *firestore.Client) http.Handler {
 	)
 }
 
-// authTimeout is how long the look at the key may take: where Firestore is down, a
-// caller learns it after that and not at the end of the time for an answer.
-const authTimeout = 10 * time.Second
-
 type server struct {
 	config Config
 	db     *firestore.Client
@@ -62,7 +57,7 @@ func (s *server) reader(answer func(ctx context.Context, project string, r *http
 	return func(w http.ResponseWriter, r *http.Request) error {
 		ctx, cancel := context.WithTimeout(r.Context(), s.config.Timeout)
 		defer cancel()
-		caller, err := s.authenticate(ctx, r)
+		caller, err := project.Authenticate(ctx, s.db, r, project.Reader)
 		if err != nil {
 			return err
 		}
@@ -73,10 +68,4 @@ func (s *server) reader(answer func(ctx context.Context, project string, r *http
 		web.WriteJSON(w, body)
 		return nil
 	}
-}
-
-func (s *server) authenticate(ctx context.Context, r *http.Request) (project.Caller, error) {
-	ctx, cancel := context.WithTimeout(ctx, authTimeout)
-	defer cancel()
-	return project.Authenticate(ctx, s.db, r, project.Reader)
 }

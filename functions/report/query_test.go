@@ -20,7 +20,7 @@ func TestRoles(t *testing.T) {
 		}
 	}
 	expired := "lethe_expired"
-	if err := project.AddKey(t.Context(), w.db.Default, expired, project.Key{Project: "acme", Role: project.Admin, Expires: time.Now().Add(-time.Second)}); err != nil {
+	if err := project.AddKey(t.Context(), w.Default, expired, project.Key{Project: "app", Role: project.Admin, Expires: time.Now().Add(-time.Second)}); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{segmentationPath, topPath} {

@@ -41,7 +41,7 @@ func TestAgainstNaive(t *testing.T) {
 	}
 	for from := 0; from < len(all); { // batches overlap
 		to := min(len(all), from+1+r.IntN(80))
-		w.store(w.project, all[max(0, from-r.IntN(10)):to]...)
+		w.store(w.Project, all[max(0, from-r.IntN(10)):to]...)
 		from = to
 	}
 	for range 40 {

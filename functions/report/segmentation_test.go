@@ -23,7 +23,7 @@ func firstTime(a report.Segmentation) string { return a.Series[0].Points[0].Time
 func TestUnits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.store(w.project,
+	w.store(w.Project,
 		ev("Seen", "ann", "2026-01-31 23:59:59", `{}`),
 		ev("Seen", "ann", "2026-02-01 00:00:00", `{}`), // a Sunday
 		ev("Seen", "ann", "2026-02-01 23:30:00", `{}`),
@@ -70,7 +70,7 @@ func TestUnits(t *testing.T) {
 func TestDefaultsAndShape(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.store(w.project, ev("Seen", "ann", "2026-02-01 00:00:00", `{"plan":"pro"}`))
+	w.store(w.Project, ev("Seen", "ann", "2026-02-01 00:00:00", `{"plan":"pro"}`))
 	before := time.Now()
 	rec := w.get(segmentationPath, query("event", "Seen", "from", "2026-02-01", "to", "2026-02-02"))
 	var a report.Segmentation
@@ -88,7 +88,7 @@ func TestDefaultsAndShape(t *testing.T) {
 func TestBy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.store(w.project,
+	w.store(w.Project,
 		ev("Seen", "ann", "2026-02-01 01:00:00", `{"plan":"pro"}`),
 		ev("Seen", "ann", "2026-02-01 02:00:00", `{"plan":"pro"}`),
 		ev("Seen", "ann", "2026-02-02 03:00:00", `{"plan":"pro"}`),
@@ -127,7 +127,7 @@ func TestBy(t *testing.T) {
 func TestWhereAndRepeatedEvent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.store(w.project,
+	w.store(w.Project,
 		ev("Seen", "ann", "2026-02-01 01:00:00", `{"plan":"pro","n":5}`),
 		ev("Seen", "bob", "2026-02-01 02:00:00", `{"plan":"free","n":50}`),
 		ev("Seen", "bob", "2026-02-02 02:00:00", `{"n":500}`),
@@ -157,18 +157,18 @@ func TestLateEventsAndDuplicates(t *testing.T) {
 		t.Helper()
 		return w.segmentation("event", "Seen", "from", "2026-02-01", "to", "2026-02-02")
 	}
-	w.store(w.project, events...)
-	w.store(w.project, events...)       // delivered again
-	w.store(w.project, events[5:15]...) // retried, cut otherwise
-	w.store(w.project, events[3:7]...)
+	w.store(w.Project, events...)
+	w.store(w.Project, events...)       // delivered again
+	w.store(w.Project, events[5:15]...) // retried, cut otherwise
+	w.store(w.Project, events[3:7]...)
 	expect(t, ask(), "Seen/null 20 [10,10]")
 	late := ev("Seen", "ann", "2026-02-01 12:00:00", `{}`)
 	late.Received = at("2026-03-01 00:00:00")
-	w.store(w.project, late)
+	w.store(w.Project, late)
 	expect(t, ask(), "Seen/null 21 [11,10]")
 	fixed := events[0] // the latest wins
 	fixed.Properties, fixed.Received = `{"i":"fixed"}`, late.Received
-	w.store(w.project, fixed)
+	w.store(w.Project, fixed)
 	expect(t, ask(), "Seen/null 21 [11,10]")
 	expect(t, w.segmentation("event", "Seen", "from", "2026-02-01", "to", "2026-02-02", "where", `properties["i"] in [0, "fixed"]`, "by", "i"), "Seen/fixed 1 [1,0]")
 }
@@ -176,7 +176,7 @@ func TestLateEventsAndDuplicates(t *testing.T) {
 func TestNobodyIsNoPerson(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.store(w.project, ev("Seen", "ann", "2026-02-01 01:00:00", `{}`), ev("Seen", "", "2026-02-01 01:00:00", `{}`), ev("Lost", "", "2026-02-02 01:00:00", `{}`))
+	w.store(w.Project, ev("Seen", "ann", "2026-02-01 01:00:00", `{}`), ev("Seen", "", "2026-02-01 01:00:00", `{}`), ev("Lost", "", "2026-02-02 01:00:00", `{}`))
 	ask := func(measure string) report.Segmentation {
 		return w.segmentation("event", "Seen", "event", "Lost", "from", "2026-02-01", "to", "2026-02-02", "measure", measure)
 	}

@@ -10,7 +10,7 @@ import (
 func TestTopEvents(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.store(w.project,
+	w.store(w.Project,
 		ev("Seen", "ann", "2026-02-01 01:00:00", `{}`), ev("Seen", "ann", "2026-02-02 01:00:00", `{}`), ev("Seen", "", "2026-02-02 01:00:00", `{}`),
 		ev("Bought", "ann", "2026-02-01 01:00:00", `{}`), ev("Bought", "bob", "2026-02-02 01:00:00", `{}`),
 		ev("Added", "ann", "2026-02-01 01:00:00", `{}`), ev("Added", "bob", "2026-02-01 01:00:00", `{}`),

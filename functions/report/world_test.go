@@ -10,49 +10,32 @@ import (
 
 	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/functions/report"
-	"github.com/lethe-analytics/lethe/shared/chunk"
 	"github.com/lethe-analytics/lethe/shared/event"
-	"github.com/lethe-analytics/lethe/shared/gcp"
-	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/project"
 	"github.com/lethe-analytics/lethe/shared/web"
 )
 
-// world is one Google project with one customer's project in it.
+// world is a tenant and the function.
 type world struct {
+	*local.Tenant
 	t       testing.TB
-	db      gcp.Databases
-	project project.Project
-	key     string
+	key     string // of a reader
 	handler http.Handler
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	local.NeedFirestore(t)
-	db, err := gcp.OpenDatabases(t.Context(), gcp.Config{Project: local.Project(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Default.Close(); db.Edge.Close() })
-	w := &world{t: t, db: db, handler: report.New(report.Config{Timeout: 5 * time.Minute}, db.Default)}
-	w.project = w.newProject("acme")
+	w := &world{Tenant: local.NewTenant(t, nil), t: t}
+	w.handler = report.New(report.Config{Timeout: 5 * time.Minute}, w.Default)
 	w.key = w.newKey(project.Reader)
 	return w
 }
 
-func (w *world) newProject(id string) project.Project {
-	w.t.Helper()
-	p, err := project.Create(w.t.Context(), w.db, project.Project{ID: id})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return p
-}
+func (w *world) newProject(id string) project.Project { return w.AddProject(w.t, id) }
 
 func (w *world) newKey(role project.Role) string {
 	w.t.Helper()
-	key, err := project.NewKey(w.t.Context(), w.db.Default, w.project.ID, role)
+	key, err := project.NewKey(w.t.Context(), w.Default, w.Project.ID, role)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -60,21 +43,7 @@ func (w *world) newKey(role project.Role) string {
 }
 
 // store writes events of any persons of a project, as one batch.
-func (w *world) store(p project.Project, events ...event.Event) {
-	w.t.Helper()
-	byPerson := map[string][]event.Event{}
-	for _, e := range events {
-		byPerson[e.DistinctID] = append(byPerson[e.DistinctID], e)
-	}
-	for id, list := range byPerson {
-		key := person.MakeKey(p.Secret, id)
-		for _, c := range chunk.Build(p.ID, list) {
-			if _, err := chunk.Ref(w.db.Default, p.ID, key, c.ID).Set(w.t.Context(), c.Doc); err != nil {
-				w.t.Fatal(err)
-			}
-		}
-	}
-}
+func (w *world) store(p project.Project, events ...event.Event) { w.Store(w.t, p, events...) }
 
 // at makes an event's time.
 func at(s string) event.Millis {
@@ -136,27 +105,11 @@ func (w *world) segmentation(pairs ...string) report.Segmentation {
 	return a
 }
 
-func (w *world) answered(rec *httptest.ResponseRecorder, into any) {
-	w.t.Helper()
-	if rec.Code != http.StatusOK || rec.Header().Get("Content-Type") != "application/json" {
-		w.t.Fatalf("%d %s", rec.Code, rec.Body)
-	}
-	if err := json.Unmarshal(rec.Body.Bytes(), into); err != nil {
-		w.t.Fatal(err)
-	}
-}
+func (w *world) answered(rec *httptest.ResponseRecorder, into any) { local.Answered(w.t, rec, into) }
 
 // refused expects a problem of a status.
 func (w *world) refused(rec *httptest.ResponseRecorder, status int) web.Problem {
-	w.t.Helper()
-	var p web.Problem
-	if err := json.Unmarshal(rec.Body.Bytes(), &p); err != nil {
-		w.t.Fatalf("%d %s: %v", rec.Code, rec.Body, err)
-	}
-	if rec.Code != status || p.Status != status || rec.Header().Get("Content-Type") != "application/problem+json" || p.RequestID == "" {
-		w.t.Errorf("want %d, got %d %v %s", status, rec.Code, rec.Header(), rec.Body)
-	}
-	return p
+	return local.Refused(w.t, rec, status)
 }
 
 // flat writes an answer's series as text: event/value total [count …].

@@ -63,6 +63,10 @@ type Caller struct {
 	KeyHash string // names the key in logs
 }
 
+// authTimeout is how long the look at a key may take: where Firestore is down, a
+// caller learns it after that and not at the end of the time for an answer.
+const authTimeout = 10 * time.Second
+
 // Authenticate finds the caller by "Authorization: Bearer KEY" and demands a
 // role. It answers Unauthorized or Forbidden faults, and never says which part
 // of a credential was wrong.
@@ -71,6 +75,8 @@ func Authenticate(ctx context.Context, db *firestore.Client, r *http.Request, ro
 	if !strings.EqualFold(scheme, "Bearer") || key == "" || len(key) > 256 {
 		return Caller{}, fault.New(fault.Unauthorized, "send an API key as Authorization: Bearer KEY")
 	}
+	ctx, cancel := context.WithTimeout(ctx, authTimeout)
+	defer cancel()
 	hash := Hash(key)
 	doc, err := db.Doc("keys/" + hash).Get(ctx)
 	if status.Code(err) == codes.NotFound {
