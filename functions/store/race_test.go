@@ -59,6 +59,28 @@ func TestFenceRace(t *testing.T) {
 	}
 }
 
+// Many messages bring the same new persons at once.
+func TestFirstSightTogether(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	const persons, messages = 5, 12
+	var wg sync.WaitGroup
+	for m := range messages {
+		var payload []byte
+		for p := range persons {
+			e := ev(fmt.Sprint("p", p), m, t0)
+			payload = event.AppendEvent(payload, &e)
+		}
+		wg.Go(func() { s.deliver(payload) })
+	}
+	wg.Wait()
+	for p := range persons {
+		if ids, _ := s.stored(fmt.Sprint("p", p)); len(ids) != messages {
+			t.Errorf("person %d has %d events, want %d", p, len(ids), messages)
+		}
+	}
+}
+
 // erase writes a person's fence and then removes what was received up to it, as
 // an erasure does.
 func (s *system) erase(id string, fence event.Millis) {
