@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+// startControl serves what a test needs to make faults, on a port of this
+// machine that only COMMAND is told (LETHE_CONTROL):
+//
+//	POST /functions/{name}/kill     SIGKILL; it is started again
+//	POST /firestore/restart         SIGKILL and a new start with all data kept
+//	POST /{emulator}/pause          firestore or pubsub stops answering (SIGSTOP)
+//	POST /{emulator}/resume         and goes on (SIGCONT)
+//
+// Each answers 204 when it is done.
+func (s *system) startControl(context.Context) error {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	s.control = "http://" + ln.Addr().String()
+	mux := http.NewServeMux()
+	handle := func(pattern string, do func(*http.Request) error) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if err := do(r); err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			w.WriteHeader(http.StatusNoContent)
+		})
+	}
+	handle("POST /functions/{name}/kill", s.killFunction)
+	handle("POST /firestore/restart", func(r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+		defer cancel()
+		return s.firestore.Restart(ctx, googleProject)
+	})
+	handle("POST /firestore/pause", func(*http.Request) error { return syscall.Kill(s.firestore.Pid(), syscall.SIGSTOP) })
+	handle("POST /firestore/resume", func(*http.Request) error { return syscall.Kill(s.firestore.Pid(), syscall.SIGCONT) })
+	handle("POST /pubsub/pause", func(*http.Request) error { return syscall.Kill(s.pubsub.Pid(), syscall.SIGSTOP) })
+	handle("POST /pubsub/resume", func(*http.Request) error { return syscall.Kill(s.pubsub.Pid(), syscall.SIGCONT) })
+	s.serve(ln, mux)
+	return nil
+}
+
+func (s *system) killFunction(r *http.Request) error {
+	f, ok := s.functions[r.PathValue("name")]
+	if !ok {
+		return fmt.Errorf("no function %q", r.PathValue("name"))
+	}
+	f.process().Kill()
+	return nil
+}

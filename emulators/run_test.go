@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestStatus passes COMMAND's output and status on, and leaves nothing behind,
+// not even what COMMAND left.
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	p := emulators(t, "-addr", "localhost:0", "--", "sh", "-c", "sleep 1000 & echo out; echo err >&2; exit 7")
+	if before := p.begin(t, "out"); len(before) > 0 {
+		t.Errorf("standard output is not COMMAND's alone: %q", before)
+	}
+	if code := p.end(t); code != 7 {
+		t.Errorf("status %d, want 7", code)
+	}
+	if got := p.stderr.String(); !strings.Contains(got, "err\n") || !strings.Contains(got, "ready: http://localhost:") {
+		t.Errorf("standard error: %s", got)
+	}
+	p.allEnd(t, 30*time.Second)
+}
+
+// TestKilled kills the program in ways that it can and cannot notice.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	for sig, want := range map[syscall.Signal]int{syscall.SIGKILL: 128 + 9, syscall.SIGTERM: 128 + 15, syscall.SIGINT: 128 + 15} {
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+			p := emulators(t, "-addr", "localhost:0", "--", "sh", "-c", "echo running; sleep 1000 & exec sleep 1000")
+			p.begin(t, "running")
+			// This program, its reaper, two emulators, four functions, two sleeps.
+			eventually(t, 30*time.Second, func() error {
+				if pids := p.processes(t); len(pids) != 10 {
+					return fmt.Errorf("%d processes run, want 10", len(pids))
+				}
+				return nil
+			})
+			dirs := tempDirs(t, p)
+			if err := p.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			if code := p.end(t); code != want {
+				t.Errorf("status %d, want %d", code, want)
+			}
+			p.allEnd(t, 30*time.Second)
+			for _, dir := range dirs {
+				if _, err := os.Stat(dir); err == nil {
+					t.Errorf("%s is left", dir)
+				}
+			}
+		})
+	}
+}
+
+// tempDirs finds the temporary directory of a run in its reaper's arguments.
+func tempDirs(t *testing.T, p *program) (dirs []string) {
+	t.Helper()
+	for _, pid := range p.processes(t) {
+		args, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err != nil {
+			continue // gone
+		}
+		if a := strings.Split(string(args), "\x00"); len(a) > 4 && a[3] == "lethe-reaper" {
+			dirs = append(dirs, a[4])
+		}
+	}
+	if len(dirs) != 1 {
+		t.Fatalf("temporary directories %v, want one", dirs)
+	}
+	return dirs
+}
+
+// TestGoRunKilled ends the system when "go run" is killed, of which the program
+// itself hears nothing. A shell of that name stands for the go tool, which would
+// have to build everything.
+func TestGoRunKilled(t *testing.T) {
+	t.Parallel()
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tool := filepath.Join(t.TempDir(), "go")
+	if err := os.Symlink(shell, tool); err != nil {
+		t.Fatal(err)
+	}
+	p := emulators(t, "-addr", "localhost:0", "--", "sh", "-c", "echo running; exec sleep 1000")
+	p.Path, p.Args = tool, append([]string{tool, "-c", `"$0" "$@"; exit`}, p.Args...)
+	p.begin(t, "running")
+	if err := p.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	p.allEnd(t, 30*time.Second)
+	p.end(t)
+}
+
+// TestReadyText is what a newcomer sees, until Ctrl-C.
+func TestReadyText(t *testing.T) {
+	t.Parallel()
+	p := emulators(t, "-addr", "localhost:0")
+	text := strings.Join(p.begin(t, "Ctrl-C stops everything."), "\n")
+	for _, want := range []string{"ready: http://localhost:", "project    demo", "SDK token  ", "API key    lethe_",
+		"/track?verbose=1'", "/v1/reports/segmentation?event=Signed%20up&", "/v1/people/ada'", "export FIRESTORE_EMULATOR_HOST=", "-data DIR"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in:\n%s", want, text)
+		}
+	}
+	if err := p.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.end(t); code != 0 {
+		t.Errorf("status %d after Ctrl-C, want 0", code)
+	}
+	p.allEnd(t, 30*time.Second)
+}

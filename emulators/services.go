@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/topology"
+)
+
+// The steps of start, in order: each needs the ones before it.
+
+// startServices starts what stands for Google Cloud.
+func (s *system) startServices(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		s.firestore, err = local.StartFirestore(gctx, s.reaper, local.FirestoreOptions{Load: s.dir.firestore(), Restartable: true})
+		return err
+	})
+	g.Go(func() (err error) {
+		s.pubsub, err = local.StartPubSub(gctx, s.reaper)
+		return err
+	})
+	g.Go(func() (err error) {
+		if s.logging, err = local.StartLogging(); err != nil {
+			return err
+		}
+		s.storage, err = local.StartStorage(s.dir.storage(), s.dir.keep)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for name, value := range map[string]string{
+		"GOOGLE_CLOUD_PROJECT":    googleProject,
+		"FIRESTORE_EMULATOR_HOST": s.firestore.Host,
+		"PUBSUB_EMULATOR_HOST":    s.pubsub.Host,
+		"STORAGE_EMULATOR_HOST":   s.storage.Host,
+		"LOGGING_EMULATOR_HOST":   s.logging.Host,
+		"LETHE_BUCKET":            bucket,
+		"LETHE_SIGNING_KEY_FILE":  s.storage.KeyFile,
+		"LETHE_SIGNING_ACCOUNT":   local.SigningAccount,
+	} {
+		if err := os.Setenv(name, value); err != nil { // for this process's clients and all children
+			return err
+		}
+	}
+	return nil
+}
+
+// setUp creates what Terraform creates in production, the demo project, and
+// brings kept messages back.
+func (s *system) setUp(ctx context.Context) (err error) {
+	s.storage.CreateBucket(bucket)
+	config := gcp.Config{Project: googleProject}
+	if s.client, err = gcp.OpenPubSub(context.WithoutCancel(ctx), config); err != nil {
+		return err
+	}
+	if err := local.Setup(ctx, s.client, googleProject); err != nil {
+		return err
+	}
+	if _, err := local.LoadMessages(ctx, s.client, googleProject, s.dir.messages()); err != nil {
+		return err
+	}
+	s.demo, err = setUpDemo(ctx, config, filepath.Join(s.dir.path, "demo.json"))
+	return err
+}
+
+func (s *system) startFunctions(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	for _, t := range topology.Functions {
+		f := &function{Function: t, reaper: s.reaper}
+		s.functions[t.Name] = f
+		g.Go(func() error { return f.start(gctx) })
+	}
+	return g.Wait()
+}
+
+func (s *system) startRelays(ctx context.Context) error {
+	ctx, s.endRelays = context.WithCancel(context.WithoutCancel(ctx))
+	for _, sub := range local.Subscriptions() {
+		r := &local.Relay{
+			Client:       s.client,
+			Subscription: local.SubscriptionName(googleProject, sub.Name),
+			URL:          s.functions[sub.Function.Name].url() + "/",
+		}
+		s.relays.Go(func() { r.Run(ctx) })
+	}
+	return nil
+}
