@@ -167,8 +167,11 @@ func (s *storm) timeline(t *testing.T, person string) map[string]int {
 	counts := map[string]int{}
 	for cursor := ""; ; {
 		code, body, err := s.call(t.Context(), "GET", s.env["LETHE_URL"]+"/v1/people/"+strings.ReplaceAll(person, "/", "%2F")+"/events?limit=1000&cursor="+cursor, "")
+		if code >= 400 && code < 500 {
+			t.Fatalf("timeline: %d %s", code, body)
+		}
 		if err != nil || code != http.StatusOK {
-			return counts // a function that was killed just now; asked again
+			return counts // the gateway has lost the function; asked again
 		}
 		var page struct {
 			Events []struct {

@@ -57,14 +57,15 @@ func (q *Query) All(name string) []string {
 	return q.values[name]
 }
 
-// One is the value of a parameter that must not repeat; ok is false where it is absent.
+// One is the value of a parameter that must not repeat; ok is false where it is
+// absent or empty, as a cursor is for the first page.
 func (q *Query) One(name string) (v string, ok bool) {
 	all := q.All(name)
 	switch len(all) {
 	case 0:
 		return "", false
 	case 1:
-		return all[0], true
+		return all[0], all[0] != ""
 	}
 	q.Fail(name, "must not be repeated")
 	return "", false
@@ -123,10 +124,10 @@ func (q *Query) Dates() (from, to time.Time) {
 	return from, to
 }
 
-// Required notes parameters that are absent.
+// Required notes parameters that are absent or empty.
 func (q *Query) Required(names ...string) {
 	for _, name := range names {
-		if !q.values.Has(name) {
+		if strings.Join(q.values[name], "") == "" {
 			q.Fail(name, "is required")
 		}
 	}
