@@ -12,17 +12,17 @@ import (
 var readyText = template.Must(template.New("ready").Parse(`
 ready: {{.URL}}   (after {{.Took}})
 
-  project    {{.Project}}
-  SDK token  {{.Token}}
-  API key    {{.Key}}   (role admin)
+Paste this into another terminal; the lines of README.md work there:
+
+  export LETHE_URL={{.URL}} LETHE_PROJECT={{.Project}}
+  export LETHE_TOKEN={{.Token}}   # for SDKs
+  export LETHE_KEY={{.Key}}   # API key, role admin
 {{if .Interactive}}
-Send an event, ask a report for it, and look at the person (paste into another terminal):
+Then, for example, send an event and ask a report for it:
 
-  curl '{{.URL}}/track?verbose=1' -H 'Content-Type: application/json' -d '[{"event":"Signed up","properties":{"token":"{{.Token}}","distinct_id":"ada","time":{{.Now}},"$insert_id":"first-{{.Now}}","plan":"free"}}]'
+  curl "$LETHE_URL/track?verbose=1" -H 'Content-Type: application/json' -d '{"event":"Signed up","properties":{"token":"'"$LETHE_TOKEN"'","distinct_id":"ada","plan":"free"}}'
 
-  curl '{{.URL}}/v1/reports/segmentation?event=Signed%20up&from={{.Today}}&to={{.Today}}&unit=day&measure=total&by=plan' -H 'Authorization: Bearer {{.Key}}'
-
-  curl '{{.URL}}/v1/people/ada' -H 'Authorization: Bearer {{.Key}}'
+  curl "$LETHE_URL/v1/reports/segmentation?event=Signed%20up&from={{.Today}}&to={{.Today}}&by=plan" -H "Authorization: Bearer $LETHE_KEY"
 
 For Google's client libraries and tools:
 
@@ -43,7 +43,7 @@ func (s *system) printReady(out io.Writer) {
 	err := readyText.Execute(&text, map[string]any{
 		"URL": s.url, "Took": now.Sub(s.began).Round(100 * time.Millisecond),
 		"Project": demoProject, "Token": s.demo.Token, "Key": s.demo.Key,
-		"Now": now.Unix(), "Today": now.Format(time.DateOnly), "Kept": kept,
+		"Today": now.Format(time.DateOnly), "Kept": kept,
 		"Interactive": !s.hasCommand,
 		"Env": []string{
 			"GOOGLE_CLOUD_PROJECT=" + googleProject,

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lethe-analytics/lethe/functions/report"
 	"github.com/lethe-analytics/lethe/shared/project"
 )
 
