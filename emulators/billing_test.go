@@ -20,19 +20,27 @@ import (
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
-// List prices in dollars, before any free tier, of November 2026.
+// List prices in dollars, before any free tier, as known in November 2026.
 const (
-	perMillionReads       = 0.60    // Firestore, eur3: https://cloud.google.com/firestore/pricing
-	perMillionWrites      = 1.80    // the same
-	perMillionInvocations = 0.40    // Cloud Run functions: https://cloud.google.com/run/pricing
-	perTiB                = 40.0    // Pub/Sub, published and delivered alike: https://cloud.google.com/pubsub/pricing
-	tib                   = 1 << 40 //
+	perMillionReads       = 0.60
+	perMillionWrites      = 1.80
+	perMillionInvocations = 0.40
+	perTiB                = 40.0
+	tib                   = 1 << 40
 )
+
+// prices is the table that scripts/bench prints.
+var prices = fmt.Sprintf(`# price  Firestore (eur3)     $%.2f a million document reads    https://cloud.google.com/firestore/pricing
+# price  Firestore (eur3)     $%.2f a million document writes   https://cloud.google.com/firestore/pricing
+# price  Cloud Run functions  $%.2f a million invocations       https://cloud.google.com/run/pricing
+# price  Pub/Sub              $%.2f a TiB, published and again delivered   https://cloud.google.com/pubsub/pricing
+`, perMillionReads, perMillionWrites, perMillionInvocations, perTiB)
 
 // BenchmarkBilled counts what Google bills for a million events on their way from
 // ingest to Firestore: 50 a request and person, and one a request. CPU time and
 // storage are not in it.
 func BenchmarkBilled(b *testing.B) {
+	fmt.Print(prices)
 	for _, c := range []struct{ each, requests int }{{50, 2000}, {1, 5000}} {
 		b.Run(fmt.Sprintf("%d-a-request", c.each), func(b *testing.B) {
 			for range b.N {
