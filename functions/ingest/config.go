@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/lethe-analytics/lethe/shared/gcp"
@@ -24,14 +23,10 @@ type Config struct {
 
 // Validate implements gcp.Load's contract.
 func (c *Config) Validate() error {
-	errs := []error{c.Config.Validate()}
-	for name, d := range map[string]time.Duration{
-		"LETHE_INGEST_LINGER": c.Linger, "LETHE_INGEST_PUBLISH_TIMEOUT": c.PublishTimeout,
-		"LETHE_INGEST_READ_TIMEOUT": c.ReadTimeout, "LETHE_INGEST_CACHE_TTL": c.CacheTTL,
-	} {
-		if d <= 0 {
-			errs = append(errs, fmt.Errorf("%s must be positive, is %v", name, d))
-		}
-	}
-	return errors.Join(errs...)
+	return errors.Join(c.Config.Validate(), gcp.Positive(map[string]time.Duration{
+		"LETHE_INGEST_LINGER":          c.Linger,
+		"LETHE_INGEST_PUBLISH_TIMEOUT": c.PublishTimeout,
+		"LETHE_INGEST_READ_TIMEOUT":    c.ReadTimeout,
+		"LETHE_INGEST_CACHE_TTL":       c.CacheTTL,
+	}))
 }

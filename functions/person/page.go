@@ -99,9 +99,14 @@ func (p *page) answer(cursors *sealer) (*Timeline, error) {
 // last is a heap (container/heap) whose first is what comes last in the timeline.
 type last []placed
 
-func (l last) Len() int           { return len(l) }
+// Len implements heap.Interface.
+func (l last) Len() int { return len(l) }
+
+// Less implements heap.Interface.
 func (l last) Less(i, j int) bool { return l[i].compare(l[j].position) > 0 }
-func (l last) Swap(i, j int)      { l[i], l[j] = l[j], l[i] }
+
+// Swap implements heap.Interface.
+func (l last) Swap(i, j int) { l[i], l[j] = l[j], l[i] }
 
 // Push implements heap.Interface.
 func (l *last) Push(x any) { *l = append(*l, x.(placed)) }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/lethe-analytics/lethe/shared/gcp"
@@ -17,9 +16,7 @@ type Config struct {
 
 // Validate implements gcp.Load's contract.
 func (c *Config) Validate() error {
-	errs := []error{c.Config.Validate()}
-	if c.PublishTimeout <= 0 {
-		errs = append(errs, fmt.Errorf("LETHE_STORE_PUBLISH_TIMEOUT must be positive, is %v", c.PublishTimeout))
-	}
-	return errors.Join(errs...)
+	return errors.Join(c.Config.Validate(), gcp.Positive(map[string]time.Duration{
+		"LETHE_STORE_PUBLISH_TIMEOUT": c.PublishTimeout,
+	}))
 }

@@ -11,7 +11,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
+	"time"
 
 	"github.com/sethvargo/go-envconfig"
 )
@@ -53,4 +56,15 @@ func LoadFrom(ctx context.Context, into interface{ Validate() error }, from envc
 		return fmt.Errorf("configuration: %w", err)
 	}
 	return nil
+}
+
+// Positive reports, for Validate, each named duration that is not above zero.
+func Positive(durations map[string]time.Duration) error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(durations)) {
+		if d := durations[name]; d <= 0 {
+			errs = append(errs, fmt.Errorf("%s must be positive, is %v", name, d))
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -197,8 +197,8 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		normal := e.String()
-		if len(normal) > where.MaxLength {
-			t.Skip()
+		if len(normal) > where.MaxLength { // the normal form may be longer
+			return
 		}
 		again, err := where.Parse(normal)
 		if err != nil {
