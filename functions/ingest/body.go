@@ -49,8 +49,11 @@ func readBody(buf *bytes.Buffer, w http.ResponseWriter, r *http.Request) (body, 
 		return body{}, err
 	}
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	// sendBeacon and fetch without a header send forms as text/plain.
-	if kind == "application/x-www-form-urlencoded" || strings.HasPrefix(string(raw[:min(len(raw), 5)]), "data=") {
+	// The body tells more than the header: sendBeacon and fetch send forms as
+	// text/plain, curl -d sends JSON as a form.
+	text := bytes.TrimLeft(raw, " \t\r\n")
+	isJSON := bytes.HasPrefix(text, []byte("{")) || bytes.HasPrefix(text, []byte("["))
+	if !isJSON && (kind == "application/x-www-form-urlencoded" || bytes.HasPrefix(text, []byte("data="))) {
 		return decodeForm(string(raw))
 	}
 	return bounded(body{json: raw, ndjson: kind == "application/x-ndjson"})

@@ -141,6 +141,7 @@ func TestTrackForms(t *testing.T) {
 	requests := map[string]*http.Request{
 		"json":              s.request("POST", "/track", jsonType, one),
 		"json array":        s.request("POST", "/track/?ip=1&_=123&callback=x", jsonType, "["+one+"]"),
+		"json as form":      s.request("POST", "/track", formType, " "+one),
 		"json, no type":     s.request("POST", "/track", "", one),
 		"json with charset": s.request("POST", "/track", "application/json; charset=utf-8", one),
 		"form json":         s.request("POST", "/track/", formType, "data="+url.QueryEscape(one)),
