@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http/httputil"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/topology"
@@ -31,8 +33,23 @@ func (s *system) gateway() http.Handler {
 			web.WriteProblem(w, r, fault.New(fault.NotFound, "no such path"))
 			return
 		}
-		proxies[name].ServeHTTP(w, r)
+		ctx := context.WithValue(r.Context(), controllerKey{}, http.NewResponseController(w))
+		proxies[name].ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// controllerKey finds the control of the client's connection in a context.
+type controllerKey struct{}
+
+// giveUpBody ends the reading of a request whose function has answered that it
+// takes too long to arrive: the answer would otherwise wait for the rest of it.
+func giveUpBody(res *http.Response) error {
+	if res.StatusCode == http.StatusRequestTimeout {
+		if c, ok := res.Request.Context().Value(controllerKey{}).(*http.ResponseController); ok {
+			return c.SetReadDeadline(time.Now())
+		}
+	}
+	return nil
 }
 
 // route finds the function of an escaped path.
@@ -62,7 +79,8 @@ func (f *function) proxy() http.Handler {
 			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 			r.SetXForwarded()
 		},
-		ErrorHandler: f.proxyError,
+		ModifyResponse: giveUpBody,
+		ErrorHandler:   f.proxyError,
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lethe-analytics/lethe/shared/web"
 )
 
 // gatewayTo is a gateway whose function person is at a port.
@@ -125,5 +127,33 @@ func TestPrefixer(t *testing.T) {
 	out.Reset()
 	if _, err := p.Write([]byte(strings.Repeat("z", maxPart+1))); err != nil || out.Len() < maxPart {
 		t.Errorf("a line without end: %d bytes out, %v", out.Len(), err)
+	}
+}
+
+// TestGatewayStall sends the beginning of a body. The function gives it up, and
+// its answer does not wait for the rest.
+func TestGatewayStall(t *testing.T) {
+	t.Parallel()
+	f := httptest.NewServer(web.HandleWith(func(w http.ResponseWriter, r *http.Request) error {
+		_, err := web.ReadBody(w, r, 1000)
+		return err
+	}, web.WriteProblem, 100*time.Millisecond))
+	t.Cleanup(f.Close)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(gatewayTo(t, port(f.Listener)), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "POST /track HTTP/1.1\r\nHost: lethe.test\r\nContent-Length: 900\r\n\r\n[{")
+	if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || resp.StatusCode != http.StatusRequestTimeout {
+		t.Fatalf("%v, %v; want 408", resp, err)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(body), "did not arrive in time") {
+		t.Errorf("%s, %v", body, err)
 	}
 }
