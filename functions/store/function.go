@@ -21,6 +21,7 @@ import (
 
 	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/project"
 	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/topology"
@@ -47,13 +48,20 @@ func open(ctx context.Context) (http.Handler, error) {
 
 // New makes the function's handler.
 func New(db *firestore.Client, dead *queue.Publisher) http.Handler {
-	s := &server{db: db, secrets: expirable.NewLRU[string, []byte](1000, nil, time.Hour)}
+	s := &server{
+		db:      db,
+		secrets: expirable.NewLRU[string, []byte](1000, nil, time.Hour),
+		known:   expirable.NewLRU[person.Key, struct{}](100_000, nil, time.Hour),
+		turns:   turns{byPerson: map[person.Key]*turn{}},
+	}
 	return queue.Worker(dead, s.store)
 }
 
 type server struct {
 	db      *firestore.Client
-	secrets *expirable.LRU[string, []byte] // by project; a project's secret never changes
+	secrets *expirable.LRU[string, []byte]       // by project; a project's secret never changes
+	known   *expirable.LRU[person.Key, struct{}] // persons who have a document
+	turns   turns
 }
 
 // store does the work of one message.

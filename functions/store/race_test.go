@@ -79,6 +79,29 @@ func TestFirstSightTogether(t *testing.T) {
 			t.Errorf("person %d has %d events, want %d", p, len(ids), messages)
 		}
 	}
+	if n := s.deliveries.Load(); n > messages {
+		t.Errorf("%d deliveries of %d messages", n, messages)
+	}
+}
+
+// An SDK's operations on one person, each in a message of its own, arrive at once.
+func TestManyOperationsTogether(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	const messages = 20
+	var wg sync.WaitGroup
+	for m := range messages {
+		wg.Go(func() {
+			s.deliver(opBatch(op(fmt.Sprint("r", m), 0, t0+event.Millis(m), "$add", `{"n":1}`)))
+		})
+	}
+	wg.Wait()
+	if got := s.doc("ann").Profile; got != fmt.Sprintf(`{"n":%d}`, messages) {
+		t.Errorf("profile %s", got)
+	}
+	if n := s.deliveries.Load(); n > messages {
+		t.Errorf("%d deliveries of %d messages", n, messages)
+	}
 }
 
 // erase writes a person's fence and then removes what was received up to it, as

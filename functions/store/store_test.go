@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +37,8 @@ type system struct {
 	t       testing.TB
 	ps      *pubsub.Client
 	handler http.Handler
+
+	deliveries atomic.Int64
 }
 
 func newSystem(t testing.TB) *system {
@@ -61,6 +64,7 @@ func (s *system) push(data []byte, attributes map[string]string) int {
 func (s *system) deliver(payload []byte) {
 	s.t.Helper()
 	for range topology.MaxDeliveries {
+		s.deliveries.Add(1)
 		switch code := s.push(event.Pack(payload), map[string]string{queue.AttrProject: "app"}); code {
 		case http.StatusNoContent:
 			return

@@ -7,8 +7,6 @@ import (
 
 	"cloud.google.com/go/firestore"
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/lethe-analytics/lethe/shared/chunk"
 	"github.com/lethe-analytics/lethe/shared/person"
@@ -67,9 +65,13 @@ func (s *server) writeTx(ctx context.Context, project string, people []*part) er
 		refs[i] = person.Ref(s.db, project, p.key)
 	}
 	dropped := 0
-	var unseen []*writes
-	store := func(ctx context.Context, tx *firestore.Transaction) error {
-		dropped, unseen = 0, nil
+	release, err := s.turns.take(ctx, s.wants(people))
+	if err != nil {
+		return err
+	}
+	defer release()
+	err = s.db.RunTransaction(ctx, func(ctx context.Context, tx *firestore.Transaction) error {
+		dropped = 0
 		docs, err := tx.GetAll(refs)
 		if err != nil {
 			return err
@@ -82,9 +84,6 @@ func (s *server) writeTx(ctx context.Context, project string, people []*part) er
 			}
 			all[i] = w
 			dropped += n
-			if !docs[i].Exists() && len(w.update) > 0 {
-				unseen = append(unseen, w)
-			}
 		}
 		for _, w := range all { // reads come before writes
 			if err := w.do(tx, s.db, project); err != nil {
@@ -92,15 +91,12 @@ func (s *server) writeTx(ctx context.Context, project string, people []*part) er
 			}
 		}
 		return nil
-	}
-	err := s.db.RunTransaction(ctx, store, firestore.MaxAttempts(2))
-	if status.Code(err) == codes.Aborted && len(unseen) > 0 {
-		if err = s.introduce(ctx, project, unseen); err == nil {
-			err = s.db.RunTransaction(ctx, store)
-		}
-	}
+	})
 	if err != nil {
 		return fmt.Errorf("store batch: %w", err)
+	}
+	for _, p := range people {
+		s.known.Add(p.key, struct{}{})
 	}
 	if dropped > 0 {
 		slog.InfoContext(ctx, "dropped for consent or erasure", "project", project, "count", dropped)
@@ -108,29 +104,16 @@ func (s *server) writeTx(ctx context.Context, project string, people []*part) er
 	return nil
 }
 
-// introduce creates the documents of persons who are seen for the first time, each
-// on its own. Transactions that first read a document and then create it stand in
-// each other's way where several messages bring the same new person; once the
-// document is there they only share a read. Creating never touches a document that
-// exists, so a fence written meanwhile stays.
-func (s *server) introduce(ctx context.Context, project string, unseen []*writes) error {
-	bulk := s.db.BulkWriter(ctx)
-	var jobs []*firestore.BulkWriterJob
-	for _, w := range unseen {
-		first := map[string]any{"distinct_id": w.update["distinct_id"], "first_seen": w.update["first_seen"]}
-		job, err := bulk.Create(person.Ref(s.db, project, w.part.key), first)
-		if err != nil {
-			return fmt.Errorf("introduce persons: %w", err)
-		}
-		jobs = append(jobs, job)
-	}
-	bulk.End()
-	for _, job := range jobs {
-		if _, err := job.Results(); err != nil && status.Code(err) != codes.AlreadyExists {
-			return fmt.Errorf("introduce persons: %w", err)
+// wants says whose documents are probably going to be written: those of persons
+// with operations, and of those whom this process has not seen before.
+func (s *server) wants(people []*part) []want {
+	wants := make([]want, 0, len(people))
+	for _, p := range people {
+		if p.distinctID != "" { // nobody has no document
+			wants = append(wants, want{p.key, len(p.ops) > 0 || !s.known.Contains(p.key)})
 		}
 	}
-	return nil
+	return wants
 }
 
 // decide says what to write for one person, given the person's document.
