@@ -68,7 +68,7 @@ func OpenDatabases(ctx context.Context, c Config) (Databases, error) {
 // OpenFirestore opens one database over one gRPC connection. A connection that
 // went silent (its server stopped, a NAT forgot it) is noticed within a minute.
 func OpenFirestore(ctx context.Context, c Config, database string, opts ...option.ClientOption) (*firestore.Client, error) {
-	opts = append([]option.ClientOption{option.WithGRPCConnectionPool(1),
+	opts = append([]option.ClientOption{option.WithGRPCConnectionPool(1), option.WithTelemetryDisabled(),
 		option.WithGRPCDialOption(grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}))}, opts...)
 	client, err := firestore.NewClientWithDatabase(ctx, c.Project, database, opts...)
 	if err != nil {
@@ -77,9 +77,10 @@ func OpenFirestore(ctx context.Context, c Config, database string, opts ...optio
 	return client, nil
 }
 
-// OpenPubSub opens Pub/Sub.
+// OpenPubSub opens Pub/Sub. Telemetry, which nobody collects here, would cost a
+// sixth of ingest's CPU at 16 requests at a time.
 func OpenPubSub(ctx context.Context, c Config, opts ...option.ClientOption) (*pubsub.Client, error) {
-	client, err := pubsub.NewClient(ctx, c.Project, append([]option.ClientOption{option.WithGRPCConnectionPool(1)}, opts...)...)
+	client, err := pubsub.NewClient(ctx, c.Project, append([]option.ClientOption{option.WithGRPCConnectionPool(1), option.WithTelemetryDisabled()}, opts...)...)
 	if err != nil {
 		return nil, fmt.Errorf("open pubsub: %w", err)
 	}
