@@ -36,7 +36,7 @@ const Collection = "chunks"
 // document stays under Firestore's 1 MiB. One event is never cut.
 const maxPayload = 512 << 10
 
-// Doc is a chunk's document. Only project, day and received are indexed.
+// Doc is a chunk's document. Only project and day are indexed (terraform/firestore.tf).
 type Doc struct {
 	Project  string    `firestore:"project"`
 	Day      string    `firestore:"day"`      // 2006-01-02, UTC
