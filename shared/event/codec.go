@@ -27,6 +27,7 @@ const (
 	eventReceived   = 5
 	eventProperties = 6
 	eventOptIn      = 7
+	eventAmended    = 8
 
 	opDistinctID = 1
 	opName       = 2
@@ -105,7 +106,8 @@ func AppendEvent(payload []byte, e *Event) []byte {
 	payload = appendInt(payload, eventTime, int64(e.Time))
 	payload = appendInt(payload, eventReceived, int64(e.Received))
 	payload = appendString(payload, eventProperties, e.Properties)
-	return appendInt(payload, eventOptIn, flag(e.OptIn))
+	payload = appendInt(payload, eventOptIn, flag(e.OptIn))
+	return appendInt(payload, eventAmended, e.Amended)
 }
 
 // AppendOp adds a profile operation to a payload.
@@ -124,7 +126,7 @@ func AppendOp(payload []byte, o *Op) []byte {
 
 func (e *Event) size() int {
 	return sizeString(e.Name) + sizeString(e.DistinctID) + sizeString(e.InsertID) + sizeString(e.Properties) +
-		sizeInt(int64(e.Time)) + sizeInt(int64(e.Received)) + sizeInt(flag(e.OptIn))
+		sizeInt(int64(e.Time)) + sizeInt(int64(e.Received)) + sizeInt(flag(e.OptIn)) + sizeInt(e.Amended)
 }
 
 // Field numbers are all below 16, so that a tag is one byte.
@@ -234,6 +236,8 @@ func (e *Event) set(field protowire.Number, s string, v int64) {
 		e.Properties = s
 	case eventOptIn:
 		e.OptIn = v != 0
+	case eventAmended:
+		e.Amended = v
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 func TestPayloadRoundTrip(t *testing.T) {
 	t.Parallel()
-	e := event.Event{Name: "Seen", DistinctID: "ann", InsertID: "i", Time: 1, Received: 2, Properties: `{"a":1}`, OptIn: true}
+	e := event.Event{Name: "Seen", DistinctID: "ann", InsertID: "i", Time: 1, Received: 2, Properties: `{"a":1}`, OptIn: true, Amended: 5}
 	nobody := event.Event{Name: "Seen", Time: -1, Properties: `{}`}
 	o := event.Op{DistinctID: "ann", Name: "$set", Value: `{"a":1}`, Received: 3, Request: "x", Seq: 4, OptIn: true}
 	payload := event.AppendOp(event.AppendEvent(event.AppendEvent(nil, &e), &nobody), &o)

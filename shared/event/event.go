@@ -54,6 +54,7 @@ type Event struct {
 	Received   Millis // when ingest took it; fences and the latest duplicate are judged by it
 	Properties string // a JSON object, without the fields above and without the token
 	OptIn      bool   // an unset consent meant denied when the event came in
+	Amended    int64  // time of the newest amendment that has been applied, in microseconds since 1970 (package amend)
 }
 
 // Key identifies an event: of those that share one, the latest received wins.

@@ -1,10 +1,13 @@
 package event_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"slices"
 	"testing"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/lethe-analytics/lethe/shared/event"
 )
 
@@ -24,6 +27,10 @@ func FuzzParseEvents(f *testing.F) {
 		}
 		if len(got.Events)+len(got.Failures) != got.Items || len(got.Events) != len(got.Tokens) || got.Items > event.MaxItems {
 			t.Fatalf("%d events, %d failures, %d items", len(got.Events), len(got.Failures), got.Items)
+		}
+		// The parser's own scanner and jsontext agree on what is JSON.
+		if valid := jsontext.Value(bytes.TrimSpace(body)).IsValid(jsontext.AllowDuplicateNames(true)); !ndjson && valid != !slices.ContainsFunc(got.Failures, syntax) {
+			t.Fatalf("%q: valid %v, failures %+v", body, valid, got.Failures)
 		}
 		for _, e := range got.Events {
 			var props map[string]any
@@ -52,4 +59,9 @@ func FuzzParseOps(f *testing.F) {
 			}
 		}
 	})
+}
+
+// syntax tells the failures of an item that is not JSON.
+func syntax(f event.Failure) bool {
+	return f.Message == "not valid JSON" || f.Message == "not valid UTF-8" || f.Message == "half of a surrogate pair"
 }

@@ -72,16 +72,15 @@ func ParseEvents(body []byte, rules Rules) (*Parsed, error) {
 // ParseOps reads the body of /engage.
 func ParseOps(body []byte, rules Rules) (*Parsed, error) { return parse(body, rules, (*parser).op) }
 
-// parser reads items of one body. The decoder checks syntax, except for duplicate
-// names, for which the parser has a cheaper way. What it keeps, it cuts out of the
-// body or puts together in out, so that events need no memory of their own.
+// parser reads items of one body. What it keeps, it cuts out of the body or puts
+// together in out, so that events need no memory of their own.
 type parser struct {
-	dec   *jsontext.Decoder
-	text  string   // what dec reads
-	names []string // of the properties of the event in hand
+	scanner
+	dec   *jsontext.Decoder // says what is wrong with an item
+	names []string          // of the properties of the event in hand
 	out   []byte
 	rules Rules
-	item  func(*parser) error
+	item  func(*parser)
 	Parsed
 }
 
@@ -94,7 +93,7 @@ var parsers = sync.Pool{New: func() any { return &parser{dec: jsontext.NewDecode
 // asText gives bytes that are never written again as a string, without a copy.
 func asText(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-func parse(body []byte, rules Rules, item func(*parser) error) (*Parsed, error) {
+func parse(body []byte, rules Rules, item func(*parser)) (*Parsed, error) {
 	body = bytes.TrimSpace(body)
 	if len(body) == 0 {
 		return nil, fault.New(fault.Invalid, "the body is empty")
@@ -106,12 +105,11 @@ func parse(body []byte, rules Rules, item func(*parser) error) (*Parsed, error) 
 		r.p = p
 		return &r, nil
 	}
-	err := p.strict(body)
-	if err == nil {
+	if p.Items = 0; p.strict(body) {
 		return result()
 	}
-	if fault.Of(err) == fault.TooLarge {
-		return nil, err
+	if p.Items > MaxItems {
+		return nil, tooMany()
 	}
 	// Something is wrong somewhere: read again, item by item.
 	items, err := split(p.dec, body, rules.NDJSON)
@@ -128,35 +126,25 @@ func parse(body []byte, rules Rules, item func(*parser) error) (*Parsed, error) 
 	return result()
 }
 
-// strict reads a whole body in one pass. Its error says only that it could not.
-func (p *parser) strict(body []byte) error {
+// strict reads a whole body in one pass; false if something is wrong somewhere.
+func (p *parser) strict(body []byte) bool {
 	p.begin(body)
-	array := !p.rules.NDJSON && p.dec.PeekKind() == '['
-	if array {
-		if _, err := p.dec.ReadToken(); err != nil {
-			return err
+	if p.rules.NDJSON {
+		for !p.end() && p.Items <= MaxItems {
+			p.item(p)
 		}
+	} else if p.kind() == '[' {
+		p.enter()
+		for n := 0; p.more(']', n) && p.Items <= MaxItems; n++ {
+			p.item(p)
+			if n == 0 { // the others will be of about the size of the first
+				p.expect(len(body)/p.pos + 1)
+			}
+		}
+	} else {
+		p.item(p)
 	}
-	for p.dec.PeekKind() != jsontext.KindInvalid && p.dec.PeekKind() != ']' {
-		if p.Items >= MaxItems {
-			return tooMany()
-		}
-		if err := p.item(p); err != nil {
-			return err
-		}
-		if p.Items == 1 && array { // the others will be of about the size of the first
-			p.expect(len(body)/int(p.dec.InputOffset()) + 1)
-		}
-		if !array && !p.rules.NDJSON {
-			break
-		}
-	}
-	if array {
-		if _, err := p.dec.ReadToken(); err != nil {
-			return err
-		}
-	}
-	return p.end()
+	return p.end() && !p.bad && p.Items <= MaxItems
 }
 
 // expect makes room for so many items.
@@ -168,37 +156,26 @@ func (p *parser) expect(n int) {
 	}
 }
 
-// end demands that nothing follows.
-func (p *parser) end() error {
-	_, err := p.dec.ReadToken()
-	if err == nil {
-		return errors.New("more than one value")
-	}
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
-}
-
 // alone reads one item that has been cut out of its body.
 func (p *parser) alone(item []byte) {
-	p.begin(item)
-	before := p.Parsed
-	err := p.item(p)
+	p.dec.Reset(bytes.NewBuffer(item), jsontext.AllowDuplicateNames(true))
+	_, err := p.dec.ReadValue()
 	if err == nil {
-		err = p.end()
+		_, err = p.dec.ReadToken()
 	}
-	if err != nil {
-		p.Parsed = before
+	if !errors.Is(err, io.EOF) {
 		p.fail("", syntaxField(err), syntaxMessage(err))
+		return
 	}
+	p.begin(item)
+	p.item(p)
 }
 
-func (p *parser) begin(body []byte) {
-	p.text = asText(body)
-	p.dec.Reset(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true))
-	if cap(p.out)-len(p.out) < len(body) {
-		p.out = make([]byte, 0, len(body)) // what has been put together stays where it is
+// begin starts to read a text.
+func (p *parser) begin(text []byte) {
+	p.text, p.pos, p.bad = asText(text), 0, false
+	if cap(p.out)-len(p.out) < len(text) {
+		p.out = make([]byte, 0, len(text)) // what has been put together stays where it is
 	}
 }
 

@@ -7,39 +7,28 @@ import (
 	"unicode/utf8"
 )
 
-// event reads one item of /track or /import. Its error is one of syntax; an
-// event that breaks a rule is a Failure.
-func (p *parser) event() error {
-	start := p.dec.InputOffset()
+// event reads one item of /track or /import; one that breaks a rule is a Failure.
+func (p *parser) event() {
+	start := p.pos
 	e := Event{Received: p.rules.Now}
 	var token string
 	var bad refusal
-	if p.dec.PeekKind() != '{' {
-		if err := p.dec.SkipValue(); err != nil {
-			return err
-		}
+	if p.kind() != '{' {
+		p.value()
 		p.fail("", "", "an event is an object with event and properties")
-		return nil
+		return
 	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return err
-	}
+	p.enter()
 	var hasName, hasProperties bool
 	p.names = p.names[:0]
-	for p.dec.PeekKind() != '}' {
-		name, err := p.value()
-		if err != nil {
-			return err
-		}
+	for n := 0; p.more('}', n); n++ {
+		name := p.name()
 		if p.repeated(0, name) {
 			bad.set(bare(name), twice)
 		}
 		switch {
 		case name == `"event"`:
-			raw, err := p.value()
-			if err != nil {
-				return err
-			}
+			raw := p.value()
 			hasName = true
 			var ok bool
 			if e.Name, ok = unquote(raw); !ok {
@@ -47,32 +36,25 @@ func (p *parser) event() error {
 			} else if why := badName(e.Name); why != "" {
 				bad.set("event", why)
 			}
-		case name == `"properties"` && p.dec.PeekKind() == '{':
+		case name == `"properties"` && p.kind() == '{':
 			hasProperties = true
-			if token, err = p.properties(&e, &bad); err != nil {
-				return err
-			}
+			token = p.properties(&e, &bad)
 		default: // other members are no part of the contract; Mixpanel ignores them
-			if err := p.dec.SkipValue(); err != nil {
-				return err
-			}
+			p.value()
 		}
-	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return err
 	}
 	switch {
 	case !hasName:
 		bad.set("event", "is required")
 	case !hasProperties:
 		bad.set("properties", "must be an object")
-	case p.dec.InputOffset()-start > MaxBytes:
+	case p.pos-start > MaxBytes:
 		bad.set("", "the event is over 1 MB")
 	}
 	p.checkEvent(&e, &bad)
 	if bad.message != "" {
 		p.fail(e.InsertID, bad.field, bad.message)
-		return nil
+		return
 	}
 	if e.InsertID == "" {
 		e.InsertID = p.rules.Nonce + strconv.Itoa(p.Items)
@@ -80,7 +62,6 @@ func (p *parser) event() error {
 	p.Events = append(p.Events, e)
 	p.Tokens = append(p.Tokens, token)
 	p.Items++
-	return nil
 }
 
 // missing marks a time that was not sent; no event may have it.
@@ -88,30 +69,22 @@ const missing = Millis(math.MinInt64)
 
 // properties reads an event's properties: those with a meaning into e, the
 // token apart, the rest into one text.
-func (p *parser) properties(e *Event, bad *refusal) (token string, err error) {
-	if _, err := p.dec.ReadToken(); err != nil {
-		return "", err
-	}
+func (p *parser) properties(e *Event, bad *refusal) (token string) {
+	p.enter()
 	from := len(p.out)
 	p.out = append(p.out, '{')
 	e.Time = missing
 	var hasID bool
 	n, kept := 0, 0
 	mark := len(p.names)
-	for ; p.dec.PeekKind() != '}'; n++ {
-		name, err := p.value()
-		if err != nil {
-			return "", err
-		}
+	for ; p.more('}', n); n++ {
+		name := p.name()
 		if p.repeated(mark, name) {
 			bad.set("properties."+bare(name), twice)
 		}
 		switch name {
 		case `"token"`, `"time"`, `"distinct_id"`, `"$insert_id"`:
-			raw, err := p.value()
-			if err != nil {
-				return "", err
-			}
+			raw := p.value()
 			switch name {
 			case `"token"`:
 				token, _ = unquote(raw)
@@ -131,12 +104,7 @@ func (p *parser) properties(e *Event, bad *refusal) (token string, err error) {
 		kept++
 		p.out = append(p.out, name...)
 		p.out = append(p.out, ':')
-		if err := p.copyValue(name, 0, bad); err != nil {
-			return "", err
-		}
-	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return "", err
+		p.copyValue(name, 0, bad)
 	}
 	p.out = append(p.out, '}')
 	p.names = p.names[:mark]
@@ -147,7 +115,7 @@ func (p *parser) properties(e *Event, bad *refusal) (token string, err error) {
 	if p.rules.Complete && !hasID {
 		bad.set("properties.distinct_id", "is required (it may be empty)")
 	}
-	return token, nil
+	return token
 }
 
 // checkEvent applies the rules that need the whole event.
@@ -176,6 +144,9 @@ func (p *parser) checkEvent(e *Event, bad *refusal) {
 const msFrom = 31_536_000_000
 
 func parseTime(raw string, bad *refusal) Millis {
+	if whole, err := strconv.ParseInt(raw, 10, 64); err == nil && whole > 0 && whole < msFrom {
+		return Millis(whole * 1000) // nearly always, and cheaper
+	}
 	v, err := strconv.ParseFloat(raw, 64)
 	if err != nil || math.Abs(v) > 1e15 {
 		bad.set("properties.time", "must be a number of seconds or milliseconds since 1970")
@@ -209,7 +180,7 @@ func parseInsertID(raw string, bad *refusal) string {
 func parseDistinctID(raw, field string, bad *refusal) string {
 	id, ok := unquote(raw)
 	switch {
-	case !ok && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9'):
+	case !ok && isNumber(raw[0]):
 		id = raw
 	case !ok:
 		bad.set(field, "must be a string")

@@ -8,36 +8,27 @@ import (
 var OpNames = []string{"$set", "$set_once", "$add", "$append", "$union", "$remove", "$unset", "$delete"}
 
 // op reads one item of /engage.
-func (p *parser) op() error {
-	start := p.dec.InputOffset()
-	if p.dec.PeekKind() != '{' {
-		if err := p.dec.SkipValue(); err != nil {
-			return err
-		}
+func (p *parser) op() {
+	start := p.pos
+	if p.kind() != '{' {
+		p.value()
 		p.fail("", "", "a profile update is an object with $token, $distinct_id and one operation")
-		return nil
+		return
 	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return err
-	}
+	p.enter()
 	o := Op{Received: p.rules.Now, Seq: p.Items, Request: p.rules.Nonce}
 	var token string
 	var bad refusal
 	p.names = p.names[:0]
-	for p.dec.PeekKind() != '}' {
-		raw, err := p.value()
-		if err != nil {
-			return err
-		}
+	for n := 0; p.more('}', n); n++ {
+		raw := p.name()
 		name, _ := unquote(raw)
 		if p.repeated(0, raw) {
 			bad.set(name, twice)
 		}
 		switch {
 		case name == "$token" || name == "$distinct_id":
-			if raw, err = p.value(); err != nil {
-				return err
-			}
+			raw = p.value()
 			if name == "$token" {
 				token, _ = unquote(raw)
 			} else {
@@ -49,63 +40,53 @@ func (p *parser) op() error {
 			}
 			o.Name = name
 			from := len(p.out)
-			if err := p.opValue(name, &bad); err != nil {
-				return err
-			}
+			p.opValue(name, &bad)
 			o.Value = asText(p.out[from:])
 		default:
-			if err := p.dec.SkipValue(); err != nil {
-				return err
-			}
+			p.value()
 		}
-	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return err
 	}
 	switch {
 	case o.DistinctID == "":
 		bad.set("$distinct_id", "is required")
 	case o.Name == "":
 		bad.set("", "one of $set, $set_once, $add, $append, $union, $remove, $unset, $delete is required")
-	case p.dec.InputOffset()-start > MaxBytes:
+	case p.pos-start > MaxBytes:
 		bad.set("", "the update is over 1 MB")
 	}
 	if bad.message != "" {
 		p.fail("", bad.field, bad.message)
-		return nil
+		return
 	}
 	p.Ops = append(p.Ops, o)
 	p.Tokens = append(p.Tokens, token)
 	p.Items++
-	return nil
 }
 
 // opValue copies an operation's value and checks its form: an array of names for
 // $unset, anything for $delete, else an object, whose values are numbers for
 // $add and arrays for $union.
-func (p *parser) opValue(op string, bad *refusal) error {
+func (p *parser) opValue(op string, bad *refusal) {
 	switch op {
 	case "$delete":
 		p.out = append(p.out, "true"...)
-		return p.dec.SkipValue()
+		p.value()
+		return
 	case "$unset":
-		return p.unsetValue(bad)
+		p.unsetValue(bad)
+		return
 	}
-	if p.dec.PeekKind() != '{' {
+	if p.kind() != '{' {
 		bad.set(op, "must be an object")
-		return p.dec.SkipValue()
+		p.value()
+		return
 	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return err
-	}
+	p.enter()
 	p.out = append(p.out, '{')
 	n := 0
 	mark := len(p.names)
-	for ; p.dec.PeekKind() != '}'; n++ {
-		name, err := p.value()
-		if err != nil {
-			return err
-		}
+	for ; p.more('}', n); n++ {
+		name := p.name()
 		if p.repeated(mark, name) {
 			bad.set(op+"."+bare(name), twice)
 		}
@@ -114,44 +95,36 @@ func (p *parser) opValue(op string, bad *refusal) error {
 		}
 		p.out = append(p.out, name...)
 		p.out = append(p.out, ':')
-		kind := p.dec.PeekKind()
-		if op == "$add" && kind != '0' {
+		kind := p.kind()
+		if op == "$add" && !isNumber(kind) {
 			bad.set(op, "may hold only numbers")
 		}
 		if op == "$union" && kind != '[' {
 			bad.set(op, "may hold only arrays")
 		}
-		if err := p.copyValue(op, 0, bad); err != nil {
-			return err
-		}
+		p.copyValue(op, 0, bad)
 	}
 	if n > MaxProperties {
 		bad.set(op, "more than 254 properties")
 	}
 	p.names = p.names[:mark]
 	p.out = append(p.out, '}')
-	_, err := p.dec.ReadToken()
-	return err
 }
 
-func (p *parser) unsetValue(bad *refusal) error {
-	if p.dec.PeekKind() != '[' {
+func (p *parser) unsetValue(bad *refusal) {
+	if p.kind() != '[' {
 		bad.set("$unset", "must be an array of names")
-		return p.dec.SkipValue()
+		p.value()
+		return
 	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return err
-	}
+	p.enter()
 	p.out = append(p.out, '[')
 	n := 0
-	for ; p.dec.PeekKind() != ']'; n++ {
-		if p.dec.PeekKind() != '"' {
+	for ; p.more(']', n); n++ {
+		if p.kind() != '"' {
 			bad.set("$unset", "must be an array of names")
 		}
-		raw, err := p.value()
-		if err != nil {
-			return err
-		}
+		raw := p.value()
 		if n > 0 {
 			p.out = append(p.out, ',')
 		}
@@ -161,6 +134,4 @@ func (p *parser) unsetValue(bad *refusal) error {
 		bad.set("$unset", "more than 254 names")
 	}
 	p.out = append(p.out, ']')
-	_, err := p.dec.ReadToken()
-	return err
 }

@@ -19,16 +19,6 @@ func (r *refusal) set(field, message string) {
 	}
 }
 
-// value reads the next value (or name) as its raw text.
-func (p *parser) value() (string, error) {
-	v, err := p.dec.ReadValue()
-	if err != nil {
-		return "", err
-	}
-	end := int(p.dec.InputOffset())
-	return p.text[end-len(v) : end], nil
-}
-
 // unquote gives the text of a raw JSON string; ok is false for another kind of value.
 func unquote(raw string) (s string, ok bool) {
 	if len(raw) < 2 || raw[0] != '"' {
@@ -44,19 +34,15 @@ func unquote(raw string) (s string, ok bool) {
 // copyValue copies the next value into out, without white space, with long
 // strings cut, and notes where it breaks a limit. Field names the value for a
 // refusal; depth is the number of objects and arrays around it, within its property.
-func (p *parser) copyValue(field string, depth int, bad *refusal) error {
-	switch p.dec.PeekKind() {
+func (p *parser) copyValue(field string, depth int, bad *refusal) {
+	switch p.kind() {
 	case '{':
-		return p.copyObject(field, depth+1, bad)
+		p.copyObject(field, depth+1, bad)
 	case '[':
-		return p.copyArray(field, depth+1, bad)
+		p.copyArray(field, depth+1, bad)
+	default:
+		p.copyScalar(p.value(), field, bad)
 	}
-	raw, err := p.value()
-	if err != nil {
-		return err
-	}
-	p.copyScalar(raw, field, bad)
-	return nil
 }
 
 // copyScalar copies a value that is neither object nor array.
@@ -65,28 +51,24 @@ func (p *parser) copyScalar(raw, field string, bad *refusal) {
 	case raw[0] == '"' && len(raw) > MaxString+2:
 		p.out = append(p.out, cut(raw)...)
 		return
-	case (raw[0] == '-' || raw[0] <= '9') && raw[0] != '"' && !finite(raw):
+	case p.special && isNumber(raw[0]) && !finite(raw):
 		bad.set(unquoted(field), "the number is beyond a 64-bit float")
 	}
 	p.out = append(p.out, raw...)
 }
 
-func (p *parser) copyObject(field string, depth int, bad *refusal) error {
+func (p *parser) copyObject(field string, depth int, bad *refusal) {
 	if depth > MaxDepth {
 		bad.set(unquoted(field), "nested deeper than 3")
-		return p.dec.SkipValue()
+		p.value()
+		return
 	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return err
-	}
+	p.enter()
 	p.out = append(p.out, '{')
 	n, mark := 0, len(p.names)
 	defer func() { p.names = p.names[:mark] }()
-	for ; p.dec.PeekKind() != '}'; n++ {
-		name, err := p.value()
-		if err != nil {
-			return err
-		}
+	for ; p.more('}', n); n++ {
+		name := p.name()
 		if p.repeated(mark, name) {
 			bad.set(unquoted(field)+"."+bare(name), twice)
 		}
@@ -95,42 +77,33 @@ func (p *parser) copyObject(field string, depth int, bad *refusal) error {
 		}
 		p.out = append(p.out, name...)
 		p.out = append(p.out, ':')
-		if err := p.copyValue(field, depth, bad); err != nil {
-			return err
-		}
+		p.copyValue(field, depth, bad)
 	}
 	if n > MaxProperties {
 		bad.set(unquoted(field), "more than 254 properties in one object")
 	}
 	p.out = append(p.out, '}')
-	_, err := p.dec.ReadToken()
-	return err
 }
 
-func (p *parser) copyArray(field string, depth int, bad *refusal) error {
+func (p *parser) copyArray(field string, depth int, bad *refusal) {
 	if depth > MaxDepth {
 		bad.set(unquoted(field), "nested deeper than 3")
-		return p.dec.SkipValue()
+		p.value()
+		return
 	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return err
-	}
+	p.enter()
 	p.out = append(p.out, '[')
 	n := 0
-	for ; p.dec.PeekKind() != ']'; n++ {
+	for ; p.more(']', n); n++ {
 		if n > 0 {
 			p.out = append(p.out, ',')
 		}
-		if err := p.copyValue(field, depth, bad); err != nil {
-			return err
-		}
+		p.copyValue(field, depth, bad)
 	}
 	if n > MaxArray {
 		bad.set(unquoted(field), "more than 254 items in one array")
 	}
 	p.out = append(p.out, ']')
-	_, err := p.dec.ReadToken()
-	return err
 }
 
 // twice is why an object with a repeated name is refused: readers disagree on
@@ -141,7 +114,7 @@ const twice = "the name occurs twice in its object"
 // name already, and notes the name. One in which something is escaped is compared
 // by its meaning.
 func (p *parser) repeated(mark int, name string) bool {
-	if strings.IndexByte(name, '\\') >= 0 {
+	if p.special && strings.IndexByte(name, '\\') >= 0 {
 		if s, ok := unquote(name); ok {
 			q, _ := jsontext.AppendQuote(nil, s)
 			name = string(q)
@@ -184,12 +157,8 @@ func cut(raw string) string {
 	return string(b)
 }
 
-// finite reports whether a number's text is within float64. Only an exponent or
-// some 300 digits can take it out.
+// finite reports whether a number's text is within float64.
 func finite(raw string) bool {
-	if len(raw) < 300 && strings.IndexByte(raw, 'e') < 0 && strings.IndexByte(raw, 'E') < 0 {
-		return true
-	}
 	f, err := strconv.ParseFloat(raw, 64)
 	return err == nil && !math.IsInf(f, 0)
 }

@@ -31,6 +31,7 @@ const (
 	Conflict     Kind = "conflict"     // the state does not allow it
 	TooLarge     Kind = "too-large"    // more bytes or items than the limit
 	MediaType    Kind = "media-type"   // a body in a form that is not understood
+	RateLimited  Kind = "rate-limited" // too many in too short a time; try again later
 	Timeout      Kind = "timeout"      // the caller was too slow to send its request
 	Unavailable  Kind = "unavailable"  // a dependency is down or over its deadline; try again
 	Internal     Kind = "internal"     // our fault
@@ -99,7 +100,7 @@ func Of(err error) Kind {
 // An Internal fault is not permanent: a deployment may mend it.
 func Permanent(err error) bool {
 	switch Of(err) {
-	case Unavailable, Internal, Timeout:
+	case Unavailable, Internal, Timeout, RateLimited:
 		return false
 	}
 	return true

@@ -38,6 +38,9 @@ func (c *Config) Validate() error {
 	if !projectID.MatchString(c.Project) {
 		errs = append(errs, fmt.Errorf("GOOGLE_CLOUD_PROJECT %q is not a project id", c.Project))
 	}
+	if _, err := TrustedHops(); err != nil {
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
 }
 

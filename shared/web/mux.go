@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/lethe-analytics/lethe/shared/fault"
@@ -19,22 +20,31 @@ type Route struct {
 // the path has a route, else 404.
 func Mux(routes ...Route) http.Handler {
 	mux := http.NewServeMux()
-	methods := map[string][]string{}
+	var methods []string
 	for _, route := range routes {
 		mux.Handle(route.Method+" "+route.Path, Handle(route.Handler))
-		methods[route.Path] = append(methods[route.Path], route.Method)
+		methods = append(methods, route.Method)
 		if route.Method == http.MethodGet {
-			methods[route.Path] = append(methods[route.Path], http.MethodHead)
+			methods = append(methods, http.MethodHead)
 		}
 	}
-	for path, allowed := range methods {
-		mux.Handle(path, Handle(func(w http.ResponseWriter, r *http.Request) error {
-			w.Header().Set("Allow", strings.Join(allowed, ", "))
-			return fault.New(fault.Method, "this path takes %s", strings.Join(allowed, ", "))
-		}))
-	}
-	mux.Handle("/", Handle(func(http.ResponseWriter, *http.Request) error {
-		return fault.New(fault.NotFound, "there is nothing at this path")
+	slices.Sort(methods)
+	methods = slices.Compact(methods)
+	// Not a pattern for each path without a method: /a/b would conflict with DELETE /a/{id}.
+	mux.Handle("/", Handle(func(w http.ResponseWriter, r *http.Request) error {
+		var allowed []string
+		for _, method := range methods {
+			other := r.WithContext(r.Context())
+			other.Method = method
+			if _, pattern := mux.Handler(other); pattern != "/" && pattern != "" {
+				allowed = append(allowed, method)
+			}
+		}
+		if len(allowed) == 0 {
+			return fault.New(fault.NotFound, "there is nothing at this path")
+		}
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		return fault.New(fault.Method, "this path takes %s", strings.Join(allowed, ", "))
 	}))
 	return mux
 }

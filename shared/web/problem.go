@@ -28,6 +28,7 @@ var statuses = map[fault.Kind]struct {
 	fault.Conflict:     {http.StatusConflict, "Conflict"},
 	fault.TooLarge:     {http.StatusRequestEntityTooLarge, "Too large"},
 	fault.MediaType:    {http.StatusUnsupportedMediaType, "Unsupported media type"},
+	fault.RateLimited:  {http.StatusTooManyRequests, "Too many requests"},
 	fault.Timeout:      {http.StatusRequestTimeout, "The request took too long to arrive"},
 	fault.Unavailable:  {http.StatusServiceUnavailable, "Temporarily unavailable"},
 	fault.Internal:     {http.StatusInternalServerError, "Internal error"},

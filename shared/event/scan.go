@@ -1,0 +1,207 @@
+package event
+
+import (
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// scanner cuts text into JSON values and checks their syntax on the way, in one
+// pass. What is rare (escapes, text beyond ASCII, nested values that are skipped) it
+// leaves to jsontext. At the first fault it sets bad and goes to the end of the text,
+// so that every loop over it ends; what is wrong, jsontext says (see alone).
+type scanner struct {
+	text    string
+	pos     int
+	bad     bool
+	special bool // the last string had escapes or more than ASCII, the last number an exponent or many digits
+	scratch []byte
+}
+
+func (s *scanner) fault() {
+	s.bad, s.pos = true, len(s.text)
+}
+
+// kind is the first byte of what comes next; 0 at the end of the text, among others.
+func (s *scanner) kind() byte {
+	text := s.text
+	for i := s.pos; i < len(text); i++ {
+		if c := text[i]; c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+			s.pos = i
+			return c
+		}
+	}
+	s.pos = len(text)
+	return 0
+}
+
+// end reports whether only white space is left.
+func (s *scanner) end() bool { return s.kind() == 0 && s.pos == len(s.text) }
+
+// enter steps over the bracket or brace that kind has told of.
+func (s *scanner) enter() { s.pos++ }
+
+// more reports whether the array or object that the byte closes has another member
+// after n of them, and steps to it, or over the end.
+func (s *scanner) more(end byte, n int) bool {
+	c := s.kind()
+	if c == end {
+		s.pos++
+		return false
+	}
+	if n > 0 {
+		if c != ',' {
+			s.fault()
+			return false
+		}
+		s.pos++
+		c = s.kind()
+	}
+	if c == 0 || c == end {
+		s.fault()
+	}
+	return !s.bad
+}
+
+// name is the raw text of a member's name; its value is next.
+func (s *scanner) name() string {
+	if s.kind() != '"' {
+		s.fault()
+		return `""`
+	}
+	start := s.pos
+	s.str()
+	name := s.text[start:s.pos]
+	if s.kind() != ':' {
+		s.fault()
+		return `""`
+	}
+	s.pos++
+	return name
+}
+
+// value is the raw text of the next value.
+func (s *scanner) value() string {
+	kind := s.kind()
+	start := s.pos
+	switch {
+	case kind == '"':
+		s.str()
+	case isNumber(kind):
+		s.number()
+	case kind == '{' || kind == '[':
+		s.nested()
+	default:
+		s.literal()
+	}
+	if s.bad {
+		return "null"
+	}
+	return s.text[start:s.pos]
+}
+
+// plain are the bytes that stand for themselves in a string.
+var plain = func() (table [256]bool) {
+	for c := byte(' '); c < 0x7f; c++ {
+		table[c] = c != '"' && c != '\\'
+	}
+	return table
+}()
+
+// str steps over a string.
+func (s *scanner) str() {
+	start, text := s.pos, s.text
+	i := start + 1
+	for i < len(text) && plain[text[i]] {
+		i++
+	}
+	if i < len(text) && text[i] == '"' {
+		s.pos, s.special = i+1, false
+		return
+	}
+	for i < len(text) && text[i] != '"' {
+		if text[i] == '\\' {
+			i++
+		}
+		i++
+	}
+	if i >= len(text) {
+		s.fault()
+		return
+	}
+	s.pos, s.special = i+1, true
+	var err error
+	if s.scratch, err = jsontext.AppendUnquote(s.scratch[:0], text[start:s.pos]); err != nil {
+		s.fault()
+	}
+}
+
+// number steps over a number (RFC 8259, section 6).
+func (s *scanner) number() {
+	text, i := s.text, s.pos
+	digits := func() bool {
+		from := i
+		for i < len(text) && text[i] >= '0' && text[i] <= '9' {
+			i++
+		}
+		return i > from
+	}
+	if text[i] == '-' {
+		i++
+	}
+	first := i
+	s.special = false
+	ok := digits() && (text[first] != '0' || i == first+1)
+	if ok && i < len(text) && text[i] == '.' {
+		i++
+		ok = digits()
+	}
+	if ok && i < len(text) && (text[i] == 'e' || text[i] == 'E') {
+		if i++; i < len(text) && (text[i] == '+' || text[i] == '-') {
+			i++
+		}
+		ok = digits()
+		s.special = true
+	}
+	s.special = s.special || i-s.pos > 300
+	if s.pos = i; !ok {
+		s.fault()
+	}
+}
+
+// literal steps over true, false or null.
+func (s *scanner) literal() {
+	for _, l := range []string{"true", "false", "null"} {
+		if strings.HasPrefix(s.text[s.pos:], l) {
+			s.pos += len(l)
+			return
+		}
+	}
+	s.fault()
+}
+
+// nested steps over an object or array of any depth.
+func (s *scanner) nested() {
+	start, depth := s.pos, 0
+	for s.pos < len(s.text) {
+		switch s.text[s.pos] {
+		case '"':
+			s.str()
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		}
+		s.pos++
+		if depth == 0 {
+			break
+		}
+	}
+	if !jsontext.Value(s.text[start:s.pos]).IsValid(jsontext.AllowDuplicateNames(true)) {
+		s.fault()
+	}
+}
+
+// isNumber tells a number by its first byte.
+func isNumber(first byte) bool { return first == '-' || first >= '0' && first <= '9' }
