@@ -23,16 +23,19 @@ const (
 	Denied  State = "denied"
 )
 
+// Bases are the lawful bases of GDPR Art. 6(1), a to f.
+var Bases = []string{"consent", "contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests"}
+
 // RegionHeader carries the client's country (ISO 3166-1 alpha-2, upper case). The
 // load balancer sets it, and overwrites what a client sends.
 const RegionHeader = "X-Client-Region"
 
 // Defaults are a project's rules for persons whose consent is unset.
 type Defaults struct {
-	Default State            `firestore:"default"` // Granted (opt-out) or Denied (opt-in)
-	Regions map[string]State `firestore:"regions"` // by country, before Default
-	GPC     bool             `firestore:"gpc"`     // Sec-GPC: 1 counts as denied
-	DNT     bool             `firestore:"dnt"`     // DNT: 1 counts as denied
+	Default State            `firestore:"default" json:"default"` // Granted (opt-out) or Denied (opt-in)
+	Regions map[string]State `firestore:"regions" json:"regions"` // by country, before Default
+	GPC     bool             `firestore:"gpc" json:"gpc"`         // Sec-GPC: 1 counts as denied
+	DNT     bool             `firestore:"dnt" json:"dnt"`         // DNT: 1 counts as denied
 }
 
 // ForRequest is the state that unset stands for in this request. Global Privacy

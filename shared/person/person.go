@@ -4,6 +4,7 @@
 //	(default) projects/{project}/people/{person}            Doc
 //	(default) projects/{project}/people/{person}/chunks/…   package chunk
 //	(default) projects/{project}/people/{person}/ops/…      profile operations, package profile
+//	(default) projects/{project}/people/{person}/consents/… Consent: the history
 //	edge      projects/{project}/optouts/{person}           exists: do not take this person's events
 package person
 
@@ -15,6 +16,7 @@ import (
 
 	"cloud.google.com/go/firestore"
 
+	"github.com/lethe-analytics/lethe/shared/amend"
 	"github.com/lethe-analytics/lethe/shared/consent"
 )
 
@@ -43,13 +45,49 @@ type Doc struct {
 	Consent    Consent   `firestore:"consent,omitempty"`    //
 	Profile    string    `firestore:"profile,omitempty"`    // JSON object of the current values, folded from ops (package profile)
 	ProfileAt  time.Time `firestore:"profile_at,omitempty"` // receipt of the newest operation in Profile
+
+	// Restriction, while set, keeps the person out of every report (GDPR Art. 18).
+	Restriction *Restriction `firestore:"restriction,omitempty"`
+	// Hold, while set, keeps the person's data from the purge (package retention). It
+	// outlives an erasure, which it does not stop.
+	Hold *Hold `firestore:"hold,omitempty"`
+	// Amendments change what was received at or before their time, stored already
+	// or still on its way.
+	Amendments []amend.Amendment `firestore:"amendments,omitempty"`
+	// Head is the person as whom this one counts, if several distinct_ids are one
+	// person; a head has none, and lists the others in Linked.
+	Head   Key   `firestore:"head,omitempty"`
+	Linked []Key `firestore:"linked,omitempty"`
 }
 
 // Consent is the person's current consent; its history stands in the consents
 // collection below the person.
 type Consent struct {
-	State consent.State `firestore:"state,omitempty"`
+	State         consent.State            `firestore:"state,omitempty"`
+	Purposes      map[string]consent.State `firestore:"purposes,omitempty"`
+	Basis         string                   `firestore:"basis,omitempty"` // lawful basis (GDPR Art. 6(1)): consent, contract, legal_obligation, vital_interests, public_task, legitimate_interests
+	NoticeVersion string                   `firestore:"notice_version,omitempty"`
+	Source        string                   `firestore:"source,omitempty"` // where it was said
+	At            time.Time                `firestore:"at,omitempty"`     // receipt; the newest stands
 }
+
+// Restriction says since when and why a person's data may only be kept.
+type Restriction struct {
+	Since  time.Time `firestore:"since"`
+	Reason string    `firestore:"reason,omitempty"`
+	Actor  string    `firestore:"actor"` // hash of the API key that asked
+}
+
+// Hold is a legal hold: data is kept beyond its retention.
+type Hold struct {
+	Since  time.Time `firestore:"since"`
+	Reason string    `firestore:"reason,omitempty"`
+	Actor  string    `firestore:"actor"` // hash of the API key that asked
+}
+
+// ConsentsCollection is the consent history, below the person; its documents are
+// Consents.
+const ConsentsCollection = "consents"
 
 // Keeps reports whether something received at that time may be stored: it
 // must have come after the fence, and consent must allow it.
