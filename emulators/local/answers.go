@@ -18,7 +18,7 @@ import (
 // AddProject makes another customer's project beside the tenant's.
 func (n *Tenant) AddProject(t testing.TB, id string) project.Project {
 	t.Helper()
-	p, err := project.Create(t.Context(), n.Databases, project.Project{ID: id})
+	p, err := project.Create(t.Context(), n.Databases, project.Project{ID: id, DPA: n.Project.DPA})
 	if err != nil {
 		t.Fatal(err)
 	}

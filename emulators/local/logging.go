@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"cloud.google.com/go/logging/apiv2/loggingpb"
 	"google.golang.org/grpc"
@@ -29,7 +30,11 @@ type Logging struct {
 	mu      sync.Mutex
 	entries []*loggingpb.LogEntry
 	ids     map[string]bool // insert ids of entries, by log
+	cut     atomic.Bool
 }
+
+// Cut makes the service unavailable, or available again.
+func (l *Logging) Cut(cut bool) { l.cut.Store(cut) }
 
 // StartLogging serves an empty fake.
 func StartLogging() (*Logging, error) {
@@ -59,6 +64,9 @@ func (l *Logging) Entries() []*loggingpb.LogEntry {
 
 // WriteLogEntries implements the service: all entries are taken or none.
 func (l *Logging) WriteLogEntries(_ context.Context, req *loggingpb.WriteLogEntriesRequest) (*loggingpb.WriteLogEntriesResponse, error) {
+	if l.cut.Load() {
+		return nil, status.Error(codes.Unavailable, "cut off")
+	}
 	entries := make([]*loggingpb.LogEntry, 0, len(req.Entries))
 	for _, entry := range req.Entries {
 		e := proto.CloneOf(entry)

@@ -42,8 +42,8 @@ func TestRelayDelivers(t *testing.T) {
 	}
 	// Every answer was taken as an acknowledgement.
 	eventually(t, 10*time.Second, func() error { return empty(t, client, SubscriptionName(project, "work-sub")) })
-	if got := len(to.pushes()); got != n || len(ids) != n {
-		t.Errorf("%d pushes of %d messages, want %d", got, len(ids), n)
+	if len(ids) != n { // of more than n pushes: Pub/Sub delivers at least once
+		t.Errorf("%d messages were pushed, want %d", len(ids), n)
 	}
 	if raw := to.raw[0]; !strings.HasPrefix(raw, `{"message":{"data":"`) {
 		t.Errorf("push body %s", raw)

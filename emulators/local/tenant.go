@@ -22,8 +22,8 @@ type Tenant struct {
 	Key     string          // API key with role admin
 }
 
-// NewTenant makes a Tenant on the shared Firestore emulator. The change, if
-// not nil, alters the project before it is created.
+// NewTenant makes a Tenant on the shared Firestore emulator, which has accepted the
+// DPA. The change, if not nil, alters the project before it is created.
 func NewTenant(t testing.TB, change func(*project.Project)) *Tenant {
 	t.Helper()
 	NeedFirestore(t)
@@ -40,13 +40,15 @@ func NewTenant(t testing.TB, change func(*project.Project)) *Tenant {
 	tenant.Databases, err = gcp.OpenDatabases(context.Background(), tenant.Config)
 	check(err)
 	t.Cleanup(func() { _ = tenant.Default.Close(); _ = tenant.Edge.Close() })
-	p := project.Project{ID: "app", Name: "App"}
+	accepted, err := PublishDPA(ctx, tenant.Databases)
+	check(err)
+	p := project.Project{ID: "app", Name: "App", DPA: accepted}
 	if change != nil {
 		change(&p)
 	}
 	tenant.Project, err = project.Create(ctx, tenant.Databases, p)
 	check(err)
-	tenant.Token, err = project.NewToken(ctx, tenant.Edge, p.ID)
+	tenant.Token, err = project.NewToken(ctx, tenant.Databases, p.ID)
 	check(err)
 	tenant.Key, err = project.NewKey(ctx, tenant.Default, p.ID, project.Admin)
 	check(err)

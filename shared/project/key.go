@@ -1,18 +1,21 @@
 package project
 
 import (
+	"cmp"
 	"context"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
-	"strings"
+	"sync"
 	"time"
 
 	"cloud.google.com/go/firestore"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	"github.com/lethe-analytics/lethe/shared/fault"
+	"github.com/lethe-analytics/lethe/shared/security"
+	"github.com/lethe-analytics/lethe/shared/web"
 )
 
 // Role is what an API key may do; each includes the ones before it.
@@ -33,23 +36,47 @@ func (r Role) Includes(other Role) bool {
 	return mine >= 0 && theirs >= 0 && mine >= theirs
 }
 
-// Key is the document of an API key.
+// Key is the document of one secret of an API key. A key that is rotated has
+// several for a while, with the same id.
 type Key struct {
-	Project string    `firestore:"project"`
-	Role    Role      `firestore:"role"`
-	Created time.Time `firestore:"created"`
-	Expires time.Time `firestore:"expires,omitempty"` // zero: does not expire
+	Project  string    `firestore:"project"`
+	ID       string    `firestore:"id"` // stays when the key is rotated
+	Name     string    `firestore:"name,omitempty"`
+	Role     Role      `firestore:"role"`
+	Created  time.Time `firestore:"created"`             // of the key
+	Rotated  time.Time `firestore:"rotated,omitempty"`   // when this secret came; zero: with the key
+	Expires  time.Time `firestore:"expires,omitempty"`   // zero: does not expire
+	Replaced bool      `firestore:"replaced,omitempty"`  // a newer secret has taken its place
+	IPRanges []string  `firestore:"ip_ranges,omitempty"` // CIDR; empty: any address
+}
+
+// expired says whether the secret is of no more use.
+func (k *Key) expired(now time.Time) bool { return !k.Expires.IsZero() && !now.Before(k.Expires) }
+
+// from says whether the key may be used from where the request comes.
+func (k *Key) from(r *http.Request) bool {
+	if len(k.IPRanges) == 0 {
+		return true
+	}
+	address := web.ClientAddress(r)
+	return address.IsValid() && slices.ContainsFunc(k.IPRanges, func(text string) bool {
+		cidr, err := netip.ParsePrefix(text)
+		return err == nil && cidr.Contains(address)
+	})
 }
 
 // NewKey makes an API key and returns it; only its hash is stored.
 func NewKey(ctx context.Context, db *firestore.Client, project string, role Role) (string, error) {
-	key := "lethe_" + strings.ToLower(Hash(string(randomBytes(32))))
+	key := makeKey()
 	return key, AddKey(ctx, db, key, Key{Project: project, Role: role})
 }
+
+func makeKey() string { return "lethe_" + hex.EncodeToString(randomBytes(32)) }
 
 // AddKey stores an API key by its hash.
 func AddKey(ctx context.Context, db *firestore.Client, key string, k Key) error {
 	k.Created = time.Now().UTC()
+	k.ID = cmp.Or(k.ID, idOf(Hash(key)))
 	if _, err := db.Doc("keys/"+Hash(key)).Set(ctx, k); err != nil {
 		return fmt.Errorf("store key of project %s: %w", k.Project, err)
 	}
@@ -67,33 +94,39 @@ type Caller struct {
 // caller learns it after that and not at the end of the time for an answer.
 const authTimeout = 10 * time.Second
 
+// failures watches for keys that are tried out.
+var failures = sync.OnceValue(security.NewFailures)
+
 // Authenticate finds the caller by "Authorization: Bearer KEY" and demands a
 // role. It answers Unauthorized or Forbidden faults, and never says which part
-// of a credential was wrong.
+// of a credential was wrong. With a Forbidden one it still says who calls, for the
+// access log.
 func Authenticate(ctx context.Context, db *firestore.Client, r *http.Request, role Role) (Caller, error) {
-	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") || key == "" || len(key) > 256 {
+	key := bearer(r)
+	if key == "" {
 		return Caller{}, fault.New(fault.Unauthorized, "send an API key as Authorization: Bearer KEY")
 	}
+	return authenticate(ctx, db, r, Hash(key), role)
+}
+
+// authenticate is Authenticate by the hash of the key's secret.
+func authenticate(ctx context.Context, db *firestore.Client, r *http.Request, hash string, role Role) (Caller, error) {
 	ctx, cancel := context.WithTimeout(ctx, authTimeout)
 	defer cancel()
-	hash := Hash(key)
-	doc, err := db.Doc("keys/" + hash).Get(ctx)
-	if status.Code(err) == codes.NotFound {
+	k, err := readKey(ctx, db, hash)
+	if err != nil && !errors.Is(err, errNoKey) {
+		return Caller{}, err
+	}
+	if err != nil || k.Project == "" || k.expired(time.Now()) {
+		failures().Note(ctx, r, hash)
 		return Caller{}, fault.New(fault.Unauthorized, "the API key is unknown or has expired")
 	}
-	if err != nil {
-		return Caller{}, fmt.Errorf("read key: %w", err)
-	}
-	var k Key
-	if err := doc.DataTo(&k); err != nil {
-		return Caller{}, fmt.Errorf("decode key: %w", err)
-	}
-	if !k.Expires.IsZero() && !time.Now().Before(k.Expires) {
-		return Caller{}, fault.New(fault.Unauthorized, "the API key is unknown or has expired")
+	caller := Caller{Project: k.Project, Role: k.Role, KeyHash: hash}
+	if !k.from(r) {
+		return caller, fault.New(fault.Forbidden, "the API key is not to be used from this address")
 	}
 	if !k.Role.Includes(role) {
-		return Caller{}, fault.New(fault.Forbidden, "the API key's role is %s; this needs %s", k.Role, role)
+		return caller, fault.New(fault.Forbidden, "the API key's role is %s; this needs %s", k.Role, role)
 	}
-	return Caller{Project: k.Project, Role: k.Role, KeyHash: hash}, nil
+	return caller, nil
 }

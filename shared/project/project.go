@@ -1,12 +1,19 @@
 // Package project owns the tenant: a controller's app with its settings, its
 // SDK tokens (public, write-only) and its API keys (secret, with a role).
 //
-//	(default) projects/{project}   Project: settings, the secret behind person keys
-//	(default) keys/{hash}          Key: API key → project, role, expiry
-//	edge      projects/{project}   Intake: the settings that bind intake
-//	edge      tokens/{hash}        Token: SDK token → project
+//	(default) projects/{project}               Project: settings, the secret behind person keys
+//	(default) projects/{project}/settings/{n}  Version: what the settings were, by whom
+//	(default) projects/{project}/dpa/{version} Signature: the DPA that was accepted, by whom
+//	(default) projects/{project}/tokens/{id}   TokenRecord: an SDK token as it is listed
+//	(default) keys/{hash}                      Key: API key → project, role, expiry
+//	(default) dpa/{version}                    DPA: a version of the agreement, for all projects
+//	edge      projects/{project}               Intake: the settings that bind intake
+//	edge      tokens/{hash}                    Token: SDK token → project
+//	edge      dpa/{version}                    DPA
 //
-// What stands in both databases is written to (default) first.
+// What stands in both databases is written to (default) first, with a number that
+// grows, and then brought to edge, where a newer number is never overwritten by an
+// older one. Where that fails, the same change again mends it.
 package project
 
 import (
@@ -14,6 +21,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"regexp"
 	"time"
@@ -37,22 +45,34 @@ type Project struct {
 	Created       time.Time        `firestore:"created"`
 	Secret        []byte           `firestore:"secret"` // keys the hashes of distinct_ids
 	Consent       consent.Defaults `firestore:"consent"`
-	RetentionDays int              `firestore:"retention_days"`
+	Purposes      []Purpose        `firestore:"purposes"`
+	Regions       []string         `firestore:"regions"`
+	Settings      int              `firestore:"settings"` // the number of their Version
+	DPA           Accepted         `firestore:"dpa"`
+	Revision      int              `firestore:"revision"`       // of what Intake has
+	RetentionDays int              `firestore:"retention_days"` // the rest of it: package retention
+	// Contacts are e-mail addresses that are told of incidents.
+	Contacts []string `firestore:"contacts,omitempty"`
+	// ForbidStaff keeps the processor's staff out, whatever they are granted.
+	ForbidStaff bool `firestore:"forbid_staff,omitempty"`
 }
 
 // Intake is what ingest must know of a project.
 type Intake struct {
-	Secret  []byte           `firestore:"secret"` // of the opt-out hashes; equals Project.Secret
-	Consent consent.Defaults `firestore:"consent"`
+	Secret   []byte           `firestore:"secret"` // of the opt-out hashes; equals Project.Secret
+	Consent  consent.Defaults `firestore:"consent"`
+	DPA      Accepted         `firestore:"dpa"`
+	Revision int              `firestore:"revision"`
 }
 
-// Token says what an SDK token, or a service account's secret, may write to.
-type Token struct {
-	Project string `firestore:"project"`
-	User    string `firestore:"user,omitempty"` // of a service account; empty for an SDK token
+func (p *Project) intake() Intake {
+	return Intake{Secret: p.Secret, Consent: p.Consent, DPA: p.DPA, Revision: p.Revision}
 }
 
 var validID = regexp.MustCompile(`^[a-z][a-z0-9-]{1,62}$`)
+
+// ValidID reports whether a text can be a project's id.
+func ValidID(id string) bool { return validID.MatchString(id) }
 
 // Hash is the form in which tokens and keys are stored and looked up. They are
 // random and 128 bits or longer, so a plain hash cannot be searched.
@@ -75,13 +95,18 @@ func Create(ctx context.Context, db gcp.Databases, p Project) (Project, error) {
 	if p.RetentionDays == 0 {
 		p.RetentionDays = DefaultRetentionDays
 	}
-	if _, err := db.Default.Doc("projects/"+p.ID).Create(ctx, p); err != nil {
+	p.Settings, p.Revision = 1, 1
+	err := db.Default.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
+		ref := db.Default.Doc("projects/" + p.ID)
+		return errors.Join(tx.Create(ref, p), tx.Create(versionRef(ref, 1), Version{Number: 1, Settings: p.Current(), At: p.Created}))
+	})
+	if err != nil {
 		if status.Code(err) == codes.AlreadyExists {
 			return Project{}, fault.Wrap(fault.Conflict, err, "a project of this id exists")
 		}
 		return Project{}, fmt.Errorf("create project %s: %w", p.ID, err)
 	}
-	if _, err := db.Edge.Doc("projects/"+p.ID).Set(ctx, Intake{Secret: p.Secret, Consent: p.Consent}); err != nil {
+	if _, err := db.Edge.Doc("projects/"+p.ID).Set(ctx, p.intake()); err != nil {
 		return Project{}, fmt.Errorf("create intake of project %s: %w", p.ID, err)
 	}
 	return p, nil
@@ -89,7 +114,12 @@ func Create(ctx context.Context, db gcp.Databases, p Project) (Project, error) {
 
 // Get reads a project, or a NotFound fault.
 func Get(ctx context.Context, db *firestore.Client, id string) (Project, error) {
-	doc, err := db.Doc("projects/" + id).Get(ctx)
+	snap, err := db.Doc("projects/" + id).Get(ctx)
+	return decode(snap, id, err)
+}
+
+// decode reads a project from what Firestore answered.
+func decode(snap *firestore.DocumentSnapshot, id string, err error) (Project, error) {
 	if status.Code(err) == codes.NotFound {
 		return Project{}, fault.Wrap(fault.NotFound, err, "no such project")
 	}
@@ -97,24 +127,10 @@ func Get(ctx context.Context, db *firestore.Client, id string) (Project, error) 
 		return Project{}, fmt.Errorf("read project %s: %w", id, err)
 	}
 	p := Project{ID: id}
-	if err := doc.DataTo(&p); err != nil {
+	if err := snap.DataTo(&p); err != nil {
 		return Project{}, fmt.Errorf("decode project %s: %w", id, err)
 	}
 	return p, nil
-}
-
-// NewToken makes an SDK token of a project and returns it; only its hash is stored.
-func NewToken(ctx context.Context, edge *firestore.Client, project string) (string, error) {
-	token := hex.EncodeToString(randomBytes(16))
-	return token, AddToken(ctx, edge, token, Token{Project: project})
-}
-
-// AddToken stores a token, or a service account's secret, by its hash.
-func AddToken(ctx context.Context, edge *firestore.Client, token string, t Token) error {
-	if _, err := edge.Doc("tokens/"+Hash(token)).Set(ctx, t); err != nil {
-		return fmt.Errorf("store token of project %s: %w", t.Project, err)
-	}
-	return nil
 }
 
 func randomBytes(n int) []byte {
@@ -122,3 +138,6 @@ func randomBytes(n int) []byte {
 	rand.Read(b) // never fails (crypto/rand since Go 1.24)
 	return b
 }
+
+// now is the time as Firestore keeps it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,121 @@
+package local
+
+// This file is for tests, of any package.
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"cloud.google.com/go/pubsub/v2"
+	"cloud.google.com/go/storage"
+
+	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/queue"
+	"github.com/lethe-analytics/lethe/shared/topology"
+)
+
+// sharedStorage is the fake Cloud Storage of all tests of this process.
+var sharedStorage = sync.OnceValues(func() (*Storage, error) {
+	if err := sharedReaper(); err != nil {
+		return nil, err
+	}
+	s, err := StartStorage(shared.reaper.Dir, false)
+	if err != nil {
+		return nil, err
+	}
+	return s, os.Setenv("STORAGE_EMULATOR_HOST", s.Host)
+})
+
+// OpenBucket makes a bucket of the tenant's own. The Storage tells how its URLs are
+// signed.
+func (n *Tenant) OpenBucket(t testing.TB) (*Storage, *storage.BucketHandle) {
+	t.Helper()
+	shared.Lock()
+	s, err := sharedStorage()
+	shared.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Config.Bucket = n.Config.Project
+	s.CreateBucket(n.Config.Bucket)
+	client, err := gcp.OpenStorage(context.Background(), n.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	return s, client.Bucket(n.Config.Bucket)
+}
+
+// Work has a handler work on a function's subscription until the test ends.
+func (n *Tenant) Work(t testing.TB, ps *pubsub.Client, topic, function string, h http.Handler) {
+	t.Helper()
+	server := httptest.NewServer(h)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		(&Relay{Client: ps, URL: server.URL, Subscription: SubscriptionName(n.Config.Project, topology.PushSubscription(topic, function))}).Run(ctx)
+	})
+	t.Cleanup(func() { cancel(); running.Wait(); server.Close() })
+}
+
+// Push gives a worker one delivery of a message of the tenant's project and returns
+// the status of its answer.
+func (n *Tenant) Push(ctx context.Context, t testing.TB, h http.Handler, data []byte) int {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"message": map[string]any{
+		"data": data, "messageId": "m", "attributes": map[string]string{queue.AttrProject: n.Project.ID}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, httptest.NewRequestWithContext(ctx, http.MethodPost, "/", bytes.NewReader(body)))
+	return rec.Code
+}
+
+// Payload packs events and operations as they travel.
+func Payload(events []event.Event, ops ...event.Op) []byte {
+	var payload []byte
+	for i := range events {
+		payload = event.AppendEvent(payload, &events[i])
+	}
+	for i := range ops {
+		payload = event.AppendOp(payload, &ops[i])
+	}
+	return event.PackFast(payload)
+}
+
+// Deliver gives the store function a message until it is acknowledged.
+func (n *Tenant) Deliver(t testing.TB, store http.Handler, events []event.Event, ops ...event.Op) {
+	t.Helper()
+	data := Payload(events, ops...)
+	for range topology.MaxDeliveries {
+		switch code := n.Push(t.Context(), t, store, data); code {
+		case http.StatusNoContent:
+			return
+		case http.StatusServiceUnavailable:
+		default:
+			t.Fatalf("store answers %d", code)
+		}
+	}
+	t.Fatal("store does not acknowledge")
+}
+
+// Call makes a request with an API key. It is held against the description of the API
+// (Serve).
+func Call(ctx context.Context, h http.Handler, method, path, key, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(body))
+	if key != "" {
+		r.Header.Set("Authorization", "Bearer "+key)
+	}
+	rec := httptest.NewRecorder()
+	Serve(h, rec, r)
+	return rec
+}

@@ -1,0 +1,111 @@
+package merkle
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/mod/sumdb/tlog"
+	"golang.org/x/sync/errgroup"
+)
+
+// Append adds the hashes of the leaves from an index on to the tree, and signs and
+// stores its new checkpoint. It may be done again, from any point at which it was cut
+// off: leaves that the newest checkpoint has already are passed over, and the same
+// leaves make the same tiles. So two at a time do no harm: they are given beginnings of
+// the same list.
+func (s *Store) Append(ctx context.Context, k *Key, from int64, leaves []tlog.Hash) error {
+	_, old, err := s.Latest(ctx, k)
+	if err != nil {
+		return err
+	}
+	size := from + int64(len(leaves))
+	if from > old.N {
+		return fmt.Errorf("the newest checkpoint of the access log has %d entries, and it goes on with the %dth: a checkpoint is gone", old.N, from)
+	}
+	if size <= old.N {
+		return nil
+	}
+	g := &grown{hashes: map[int64]tlog.Hash{}}
+	if old.N > 0 {
+		g.old = s.Reader(ctx, old)
+	}
+	for n := old.N; n < size; n++ {
+		if err := g.add(n, leaves[n-from]); err != nil {
+			return err
+		}
+	}
+	tree := tlog.Tree{N: size}
+	if tree.Hash, err = tlog.TreeHash(size, g); err != nil {
+		return fmt.Errorf("compute the root of the access log: %w", err)
+	}
+	if err := s.writeTiles(ctx, g, old.N, size); err != nil {
+		return err
+	}
+	text, err := k.Sign(s.Project, tree)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, checkpointName(size), text)
+}
+
+func (s *Store) writeTiles(ctx context.Context, hashes tlog.HashReader, from, to int64) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for _, t := range tlog.NewTiles(Height, from, to) {
+		data, err := tlog.ReadTileData(t, hashes)
+		if err != nil {
+			return fmt.Errorf("make a tile of the access log: %w", err)
+		}
+		g.Go(func() error {
+			return s.write(ctx, t.Path(), data)
+		})
+	}
+	return g.Wait()
+}
+
+// grown reads the hashes of a tree while it grows: those added, and those of the
+// old tree, each of which is read once.
+type grown struct {
+	old    tlog.HashReader // nil if that was empty
+	hashes map[int64]tlog.Hash
+}
+
+// add adds the hash of a leaf.
+func (g *grown) add(n int64, leaf tlog.Hash) error {
+	stored, err := tlog.StoredHashesForRecordHash(n, leaf, g)
+	if err != nil {
+		return fmt.Errorf("add to the tree of the access log: %w", err)
+	}
+	first := tlog.StoredHashIndex(0, n)
+	for i, h := range stored {
+		g.hashes[first+int64(i)] = h
+	}
+	return nil
+}
+
+// ReadHashes implements tlog.HashReader.
+func (g *grown) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	var missing []int64
+	for _, i := range indexes {
+		if _, ok := g.hashes[i]; !ok {
+			missing = append(missing, i)
+		}
+	}
+	if len(missing) > 0 {
+		if g.old == nil {
+			return nil, fmt.Errorf("a hash is missing in a new tree")
+		}
+		read, err := g.old.ReadHashes(missing)
+		if err != nil {
+			return nil, err
+		}
+		for i, h := range read {
+			g.hashes[missing[i]] = h
+		}
+	}
+	hashes := make([]tlog.Hash, len(indexes))
+	for i, index := range indexes {
+		hashes[i] = g.hashes[index]
+	}
+	return hashes, nil
+}
