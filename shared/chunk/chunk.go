@@ -41,6 +41,7 @@ type Doc struct {
 	Project  string    `firestore:"project"`
 	Day      string    `firestore:"day"`      // 2006-01-02, UTC
 	Received time.Time `firestore:"received"` // of the newest event
+	Oldest   time.Time `firestore:"oldest"`   // receipt of the oldest event
 	Count    int       `firestore:"count"`
 	Data     []byte    `firestore:"data"` // event.Pack
 }
@@ -105,7 +106,8 @@ type builder struct {
 	payload  []byte
 	sum      hash.Hash
 	count    int
-	received event.Millis
+	received event.Millis // the newest
+	oldest   event.Millis
 }
 
 func (b *builder) add(e *event.Event) {
@@ -121,6 +123,9 @@ func (b *builder) add(e *event.Event) {
 	b.text(e.InsertID)
 	b.text(e.Properties)
 	b.number(uint64(e.Time))
+	if b.count == 0 || e.Received < b.oldest {
+		b.oldest = e.Received
+	}
 	b.count++
 	b.received = max(b.received, e.Received)
 }
@@ -140,7 +145,7 @@ var idEncoding = base32.HexEncoding.WithPadding(base32.NoPadding)
 func (b *builder) chunk(project, day string) Chunk {
 	return Chunk{
 		ID: idEncoding.EncodeToString(b.sum.Sum(nil)[:20]),
-		Doc: Doc{Project: project, Day: day, Received: b.received.Time(), Count: b.count,
+		Doc: Doc{Project: project, Day: day, Received: b.received.Time(), Oldest: b.oldest.Time(), Count: b.count,
 			Data: event.Pack(b.payload)},
 	}
 }

@@ -40,6 +40,14 @@ func PersonDays(ctx context.Context, db *firestore.Client, project string, key p
 	return days(ctx, q)
 }
 
+// PersonDaysOnward is PersonDays with the oldest day first.
+func PersonDaysOnward(ctx context.Context, db *firestore.Client, project string, key person.Key, from, to string) iter.Seq2[*PersonDay, error] {
+	q := person.Ref(db, project, key).Collection(Collection).
+		Where("day", ">=", from).Where("day", "<=", to).
+		OrderBy("day", firestore.Asc)
+	return days(ctx, q)
+}
+
 // days groups a query's documents, which come ordered by day and person.
 func days(ctx context.Context, q firestore.Query) iter.Seq2[*PersonDay, error] {
 	return func(yield func(*PersonDay, error) bool) {

@@ -95,7 +95,7 @@ func (c *Change) fold(tx *firestore.Transaction, own *firestore.CollectionRef, d
 			return err
 		}
 		logs = append(logs, stored{snap.Ref, old})
-		all = append(all, old...)
+		all = append(all, afterFence(doc, old)...)
 	}
 	Sort(all)
 	p, err := Apply(Profile{}, all)
@@ -122,6 +122,11 @@ func (c *Change) fold(tx *firestore.Transaction, own *firestore.CollectionRef, d
 		}
 	}
 	return nil
+}
+
+// afterFence leaves out what an erasure has not got to yet.
+func afterFence(doc *person.Doc, ops []event.Op) []event.Op {
+	return slices.DeleteFunc(slices.Clone(ops), func(o event.Op) bool { return !doc.AfterFence(o.Received.Time()) })
 }
 
 func lastDelete(sorted []event.Op) *event.Op {

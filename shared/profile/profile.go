@@ -96,9 +96,14 @@ func compare(a, b event.Op) int {
 	return cmp.Or(cmp.Compare(a.Received, b.Received), cmp.Compare(a.Request, b.Request), cmp.Compare(a.Seq, b.Seq))
 }
 
-// Apply folds operations, which must be in order, into a profile.
+// Apply folds operations, which must be in order, into a profile. One that stands in
+// it twice counts once: of a message that was stored, and delivered again after an
+// erasure of its first half, the second half stands in two documents.
 func Apply(p Profile, ops []event.Op) (Profile, error) {
 	for i := range ops {
+		if i > 0 && compare(ops[i-1], ops[i]) == 0 {
+			continue
+		}
 		next, err := p.apply(&ops[i])
 		if err != nil {
 			return nil, err

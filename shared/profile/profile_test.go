@@ -38,9 +38,21 @@ func TestOperations(t *testing.T) {
 func TestTooLargeHasNoEffect(t *testing.T) {
 	t.Parallel()
 	big := fmt.Sprintf(`{"big":%q}`, strings.Repeat("x", profile.MaxBytes))
-	p, err := profile.Apply(profile.Profile{}, []event.Op{{Name: "$set", Value: `{"a":1}`}, {Name: "$set", Value: big}, {Name: "$set", Value: `{"b":1}`}})
+	p, err := profile.Apply(profile.Profile{}, []event.Op{{Name: "$set", Value: `{"a":1}`}, {Seq: 1, Name: "$set", Value: big}, {Seq: 2, Name: "$set", Value: `{"b":1}`}})
 	if err != nil || p.JSON() != `{"a":1,"b":1}` {
 		t.Error(len(p.JSON()), err)
+	}
+}
+
+// An operation that stands in two documents counts once.
+func TestTwiceCountsOnce(t *testing.T) {
+	t.Parallel()
+	o := event.Op{Request: "r", Received: when, Name: "$add", Value: `{"a":1}`}
+	other := o
+	other.Seq = 1
+	p, err := profile.Apply(profile.Profile{}, []event.Op{o, o, other})
+	if err != nil || p.JSON() != `{"a":2}` {
+		t.Error(p.JSON(), err)
 	}
 }
 

@@ -42,6 +42,7 @@ type Message struct {
 	Data       []byte            `json:"data"`
 	Attributes map[string]string `json:"attributes"`
 	Published  time.Time         `json:"publishTime"`
+	Attempt    int               `json:"-"` // deliveries so far, this one included; 0 if nobody counts them
 }
 
 // envelope is the body of a push request:
@@ -64,6 +65,7 @@ func Worker(dead *Publisher, work func(context.Context, *Message) error) http.Ha
 		if err := json.Unmarshal(body, &push); err != nil || push.Message == nil {
 			return fault.Wrap(fault.Invalid, err, "not a Pub/Sub push")
 		}
+		push.Message.Attempt = push.DeliveryAttempt
 		// Work beyond the acknowledgement deadline would race its own redelivery.
 		ctx, cancel := context.WithTimeout(r.Context(), topology.AckDeadline-time.Second)
 		defer cancel()
