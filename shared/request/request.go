@@ -1,0 +1,192 @@
+// Package request owns data-subject requests: how one is created, worked on in
+// slices that fit a function's timeout, and finished.
+//
+//	POST ─Create─▶ projects/{project}/requests/{id}            Request
+//	               projects/{project}/requests/{id}/parts/{n}  Part: up to PartSize persons
+//	      ─Publish─▶ topic ─push─▶ Worker ─lease─▶ work(Slice) ─▶ position saved, next slice published
+//	                                                          └─▶ done | failed
+//
+//	queued ──▶ running ──▶ done | failed
+//	   └──▶ cancelled
+//
+// A request outlives the persons that it is about: it knows them by their keys.
+// Their distinct_ids stand in the parts alone, and leave them with an erasure.
+package request
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"cloud.google.com/go/firestore"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/lethe-analytics/lethe/shared/fault"
+	"github.com/lethe-analytics/lethe/shared/person"
+	"github.com/lethe-analytics/lethe/shared/topology"
+)
+
+// Kind is what a request asks for.
+type Kind string
+
+// The kinds.
+const (
+	Export        Kind = "export"        // access and portability (GDPR Art. 15, 20)
+	Deletion      Kind = "deletion"      // erasure (Art. 17)
+	Rectification Kind = "rectification" // Art. 16
+)
+
+// Topic carries the slices of a kind of request.
+func (k Kind) Topic() string {
+	switch k {
+	case Export:
+		return topology.TopicExports
+	case Deletion:
+		return topology.TopicDeletions
+	}
+	return topology.TopicRectifications
+}
+
+// Status is how far a request is.
+type Status string
+
+// The statuses. The last three are final.
+const (
+	Queued    Status = "queued"
+	Running   Status = "running"
+	Done      Status = "done"
+	Failed    Status = "failed"
+	Cancelled Status = "cancelled"
+)
+
+// Statuses lists them all.
+var Statuses = []Status{Queued, Running, Done, Failed, Cancelled}
+
+// Final reports whether the status will not change any more.
+func (s Status) Final() bool { return s == Done || s == Failed || s == Cancelled }
+
+// Origin is by which interface a request came.
+type Origin string
+
+// The origins.
+const (
+	API      Origin = "api"
+	Mixpanel Origin = "mixpanel" // GDPR API v3
+	OpenDSR  Origin = "opendsr"
+)
+
+// Request is the document of a request.
+type Request struct {
+	ID       string    `firestore:"-"`
+	Project  string    `firestore:"project"`
+	Kind     Kind      `firestore:"kind"`
+	Status   Status    `firestore:"status"`
+	Origin   Origin    `firestore:"origin"`
+	Actor    string    `firestore:"actor"` // hash of the API key that asked
+	Created  time.Time `firestore:"created"`
+	Started  time.Time `firestore:"started,omitempty"`
+	Finished time.Time `firestore:"finished,omitempty"`
+	Persons  int       `firestore:"persons"`           // distinct_ids asked for
+	Parts    int       `firestore:"parts"`             // documents below it
+	Params   string    `firestore:"params"`            // JSON: what is asked, less the persons; of the kind's own form
+	Find     string    `firestore:"find,omitempty"`    // JSON []Identity still to be turned into persons
+	Extra    string    `firestore:"extra,omitempty"`   // JSON of the origin's own form
+	Position string    `firestore:"position"`          // JSON: where the next slice begins; of the kind's own form
+	Step     int       `firestore:"step"`              // number of the slice in hand
+	Lease    time.Time `firestore:"lease,omitempty"`   // until then a worker has it
+	Void     bool      `firestore:"void,omitempty"`    // of an export: a person in it was erased, no archive may be made or handed out
+	Result   string    `firestore:"result,omitempty"`  // JSON of the kind's own form
+	Failure  string    `firestore:"failure,omitempty"` // why it failed, for the caller
+	Told     Status    `firestore:"told,omitempty"`    // the last status of which TopicCallbacks was told
+	// FindCursor is the last person looked at for Find (Slice.Resolve).
+	FindCursor string `firestore:"find_cursor,omitempty"`
+}
+
+// PartSize is the number of persons in a part: with the longest distinct_ids a
+// part's document stays under 150 kB.
+const PartSize = 100
+
+// Part is some of a request's persons.
+type Part struct {
+	Project string       `firestore:"project"` // for the collection group's index
+	IDs     []string     `firestore:"ids"`     // distinct_ids, beside Keys; empty once erased
+	Keys    []person.Key `firestore:"keys"`    // indexed: finds the requests of a person
+	// Subjects, of a deletion, are the persons whose fence has been set, beside Keys.
+	Subjects []Subject `firestore:"subjects,omitempty"`
+}
+
+// Subject is a person whom a deletion has got to.
+type Subject struct {
+	Fence    time.Time    `firestore:"fence"`            // all received at or before it goes
+	Linked   []person.Key `firestore:"linked,omitempty"` // who was one with the person at that time
+	Profiles int          `firestore:"profiles"`         // of these, with a profile
+}
+
+// now is the present in the precision that Firestore keeps.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// Collections of requests and of their parts.
+const (
+	Collection      = "requests"
+	PartsCollection = "parts"
+)
+
+// Ref is a request's document.
+func Ref(db *firestore.Client, project, id string) *firestore.DocumentRef {
+	return db.Doc("projects/" + project + "/" + Collection + "/" + id)
+}
+
+// PartRef is the document of a request's nth part, from 0.
+func PartRef(db *firestore.Client, project, id string, n int) *firestore.DocumentRef {
+	return Ref(db, project, id).Collection(PartsCollection).Doc(fmt.Sprintf("%04d", n))
+}
+
+// Get reads a request of a kind, or a NotFound fault: of another project's nothing
+// is told. An empty kind takes any.
+func Get(ctx context.Context, db *firestore.Client, project, id string, kind Kind) (*Request, error) {
+	if !ValidID(id) {
+		return nil, notFound(nil)
+	}
+	snap, err := Ref(db, project, id).Get(ctx)
+	if status.Code(err) == codes.NotFound {
+		return nil, notFound(err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read request: %w", err)
+	}
+	r, err := decode(snap)
+	if err != nil {
+		return nil, err
+	}
+	if r.Kind != cmp.Or(kind, r.Kind) {
+		return nil, notFound(nil)
+	}
+	return r, nil
+}
+
+func notFound(cause error) error {
+	return fault.Wrap(fault.NotFound, cause, "the project has no such request")
+}
+
+func decode(snap *firestore.DocumentSnapshot) (*Request, error) {
+	r := &Request{ID: snap.Ref.ID}
+	if err := snap.DataTo(r); err != nil {
+		return nil, fmt.Errorf("decode request: %w", err)
+	}
+	return r, nil
+}
+
+// ReadPart reads a request's nth part.
+func ReadPart(ctx context.Context, db *firestore.Client, r *Request, n int) (*Part, error) {
+	snap, err := PartRef(db, r.Project, r.ID, n).Get(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read part %d of a request: %w", n, err)
+	}
+	var p Part
+	if err := snap.DataTo(&p); err != nil {
+		return nil, fmt.Errorf("decode part of a request: %w", err)
+	}
+	return &p, nil
+}
