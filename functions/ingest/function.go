@@ -1,10 +1,11 @@
 // Package ingest takes events and profile operations from SDKs.
 //
-//	SDK ─▶ /track /engage /import ─▶ event.Parse… ─▶ intake (token, opt-outs; edge database)
-//	                                                    └─▶ queue.Group ─▶ topic events ─▶ store
+//	SDK ─▶ /track /engage /import ─▶ event.Parse… ─▶ intake ─▶ token, origin, DPA, rate, opt-outs (edge database)
+//	    /consent ─▶ person.Statement ──────────────────┴─▶ queue.Group ─▶ topic events ─▶ store
 //
 // A request is answered only after Pub/Sub has stored what it brought. Ingest
-// reads the edge database and publishes; it can read nothing that it collects.
+// reads the edge database and publishes; it can read nothing that it collects. It
+// also serves the browser SDK that speaks to it (/sdk.js; its source is sdk/lethe.js).
 package ingest
 
 import (
@@ -46,14 +47,21 @@ func New(c Config, edge *firestore.Client, ps *pubsub.Client) http.Handler {
 		group:  queue.NewGroup(queue.NewPublisher(ps, topology.TopicEvents, c.PublishTimeout), c.Linger),
 	}
 	mux := http.NewServeMux()
-	for path, h := range map[string]web.Handler{"/track": s.track, "/engage": s.engage, "/import": s.importEvents} {
+	for path, h := range map[string]web.Handler{"/track": s.track, "/engage": s.engage, "/import": s.importEvents, "/consent": s.consent} {
 		writeError := writeTrackError
-		if path == "/import" {
+		switch path {
+		case "/import":
 			writeError = writeImportError
+		case "/consent":
+			writeError = web.WriteProblem
 		}
 		handler := cors(web.HandleWith(h, writeError, c.ReadTimeout))
 		mux.Handle(path, handler)
 		mux.Handle(path+"/{$}", handler) // mixpanel-js posts to the slash paths
+	}
+	sdk := web.Mux(sdkRoutes()...)
+	for _, route := range sdkRoutes() {
+		mux.Handle(route.Path, sdk)
 	}
 	mux.Handle("/", web.Handle(notFound))
 	return mux

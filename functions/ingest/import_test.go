@@ -73,7 +73,7 @@ func TestImportAuth(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, nil)
 	ctx := t.Context()
-	if err := project.AddToken(ctx, s.Edge, "the-secret", project.Token{Project: "app", User: "bot"}); err != nil {
+	if err := project.AddToken(ctx, s.Databases, "the-secret", project.Token{Project: "app", User: "bot"}); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {

@@ -46,7 +46,7 @@ func newSystem(t testing.TB, change func(*project.Project)) *system {
 }
 
 func (s *system) serve(c ingest.Config) {
-	srv := httptest.NewServer(ingest.New(c, s.Edge, s.ps))
+	srv := httptest.NewServer(local.Checked(s.t, ingest.New(c, s.Edge, s.ps)))
 	s.t.Cleanup(srv.Close)
 	s.url = srv.URL
 }

@@ -7,10 +7,11 @@ import (
 	"time"
 
 	"cloud.google.com/go/firestore"
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/lethe-analytics/lethe/shared/person"
+	"github.com/lethe-analytics/lethe/shared/consent"
 	"github.com/lethe-analytics/lethe/shared/project"
 )
 
@@ -22,15 +23,23 @@ const (
 
 // intake knows what the edge database says, and remembers it for a while.
 type intake struct {
-	edge    *firestore.Client
-	tokens  *cache[string, *target] // by token hash; nil: unknown
-	persons *cache[personID, bool]  // true: opted out
+	edge     *firestore.Client
+	tokens   *cache[string, *target]     // by token hash; nil: unknown
+	persons  *cache[personID, bool]      // true: opted out
+	dpas     *cache[dpas, []project.DPA] // the versions of the agreement
+	limiters *limiters
 }
 
 // target is where a token's events go.
 type target struct {
 	project string
-	user    string // of a service account
+	user    string        // of a service account
+	origins []string      // of pages that may use the token; none: all
+	limiter *rate.Limiter // nil: none
+	expires time.Time     // of the token; zero: does not
+	// What the project has accepted is enough until then, if it ends.
+	dpaUntil time.Time
+	dpaEnds  bool
 	project.Intake
 }
 
@@ -39,9 +48,11 @@ type personID struct{ project, distinctID string }
 
 func newIntake(edge *firestore.Client, ttl time.Duration) *intake {
 	return &intake{
-		edge:    edge,
-		tokens:  newCache[string, *target](ttl, maxTokens),
-		persons: newCache[personID, bool](ttl, maxPersons),
+		edge:     edge,
+		tokens:   newCache[string, *target](ttl, maxTokens),
+		persons:  newCache[personID, bool](ttl, maxPersons),
+		dpas:     newCache[dpas, []project.DPA](ttl, 1),
+		limiters: newLimiters(),
 	}
 }
 
@@ -50,16 +61,20 @@ func (in *intake) target(ctx context.Context, token string) (*target, error) {
 	if token == "" {
 		return nil, nil
 	}
-	in.tokens.age(time.Now())
+	now := time.Now()
+	in.tokens.age(now)
 	hash := project.Hash(token)
-	if t, ok := in.tokens.get(hash); ok {
-		return t, nil
+	t, ok := in.tokens.get(hash)
+	if !ok {
+		var err error
+		if t, err = in.readTarget(ctx, hash); err != nil {
+			return nil, err
+		}
+		in.tokens.put(hash, t)
 	}
-	t, err := in.readTarget(ctx, hash)
-	if err != nil {
-		return nil, err
+	if t != nil && !t.expires.IsZero() && !now.Before(t.expires) {
+		return nil, nil
 	}
-	in.tokens.put(hash, t)
 	return t, nil
 }
 
@@ -68,10 +83,20 @@ func (in *intake) readTarget(ctx context.Context, hash string) (*target, error) 
 	if ok, err := in.read(ctx, "tokens/"+hash, &tok); !ok {
 		return nil, err
 	}
-	t := &target{project: tok.Project, user: tok.User}
+	t := &target{project: tok.Project, user: tok.User, origins: tok.Origins, limiter: in.limiters.of(&tok), expires: tok.Expires}
 	if ok, err := in.read(ctx, "projects/"+tok.Project, &t.Intake); !ok {
 		return nil, err
 	}
+	in.dpas.age(time.Now())
+	versions, ok := in.dpas.get(dpas{})
+	if !ok {
+		var err error
+		if versions, err = project.DPAs(ctx, in.edge); err != nil {
+			return nil, err
+		}
+		in.dpas.put(dpas{}, versions)
+	}
+	t.dpaUntil, t.dpaEnds = t.DPA.Until(versions)
 	return t, nil
 }
 
@@ -116,19 +141,18 @@ func (in *intake) optedOut(ctx context.Context, t *target, n int, distinctID fun
 		return out, nil
 	}
 	ids := make([]string, 0, len(unknown))
-	refs := make([]*firestore.DocumentRef, 0, len(unknown))
 	for id := range unknown {
 		ids = append(ids, id)
-		refs = append(refs, person.OptOutRef(in.edge, t.project, person.MakeKey(t.Secret, id)))
 	}
-	docs, err := in.edge.GetAll(ctx, refs)
+	said, err := in.optOuts(ctx, t, ids)
 	if err != nil {
-		return nil, fmt.Errorf("read opt-outs: %w", err)
+		return nil, err
 	}
-	for i, doc := range docs {
+	for i, o := range said {
+		denied := o.State == consent.Denied
 		// The id is cut out of a request's text, which the cache must not keep alive.
-		in.persons.put(personID{t.project, strings.Clone(ids[i])}, doc.Exists())
-		if doc.Exists() {
+		in.persons.put(personID{t.project, strings.Clone(ids[i])}, denied)
+		if denied {
 			out = mark(out, ids[i])
 		}
 	}

@@ -7,10 +7,12 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/lethe-analytics/lethe/shared/consent"
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/fault"
+	"github.com/lethe-analytics/lethe/shared/web"
 )
 
 // track answers /track.
@@ -44,32 +46,30 @@ func (s *server) take(w http.ResponseWriter, r *http.Request, parse func([]byte,
 		writeTrack(w, r, http.StatusOK, true, "")
 		return nil
 	}
-	kept := 0
-	done := map[string]bool{} // tokens; nearly always one
-	for i, token := range parsed.Tokens {
-		if i > 0 && token == parsed.Tokens[i-1] || done[token] {
-			continue
-		}
-		done[token] = true
-		t, err := s.intake.target(r.Context(), token)
-		if err != nil {
+	now := time.Now()
+	takers, refused, err := s.takers(r, parsed.Tokens, now)
+	if err != nil {
+		return err
+	}
+	for _, t := range takers { // before anything is taken: what is sent again would come twice
+		if err := t.spend(w, now, t.n); err != nil {
 			return err
 		}
-		if t == nil || t.user != "" { // a service account's secret is no token
-			continue
-		}
-		n, err := s.commit(r, t, parsed, func(i int) bool { return parsed.Tokens[i] == token })
+	}
+	kept := 0
+	for _, t := range takers {
+		n, err := s.commit(r, t.target, parsed, func(i int) bool { return parsed.Tokens[i] == t.token })
 		if err != nil {
 			return err
 		}
 		kept += n
 	}
 	message := describe(parsed.Failures)
-	if unknown := len(parsed.Tokens) - kept; unknown > 0 {
-		message = "the token is missing or unknown"
+	if kept < len(parsed.Tokens) {
 		if kept == 0 {
-			return fault.New(fault.Unauthorized, "%s", message)
+			return refused
 		}
+		message, _ = web.Describe(refused)
 	}
 	writeTrack(w, r, http.StatusOK, kept > 0, message)
 	return nil
@@ -100,6 +100,13 @@ func (s *server) importEvents(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer parsed.Release()
+	now := time.Now()
+	if err := t.check(r, now); err != nil {
+		return err
+	}
+	if err := t.spend(w, now, len(parsed.Events)); err != nil {
+		return err
+	}
 	n, err := s.commit(r, t, parsed, func(int) bool { return true })
 	if err != nil {
 		return err
@@ -161,6 +168,7 @@ func (s *server) commit(r *http.Request, t *target, p *event.Parsed, chosen func
 	if err != nil {
 		return 0, err
 	}
+	granted := optIns(out, p, chosen)
 	keep := make([]int, 0, n)
 	taken := 0
 	for i := range n {
@@ -186,7 +194,13 @@ func (s *server) commit(r *http.Request, t *target, p *event.Parsed, chosen func
 			return event.AppendOp(payload, &p.Ops[i])
 		}
 	})
-	return taken, err
+	if err != nil {
+		return taken, err
+	}
+	for _, id := range granted {
+		s.intake.heed(t, id, consent.Granted)
+	}
+	return taken, nil
 }
 
 // logDrop counts, for a log-based metric; it says nothing of who.
