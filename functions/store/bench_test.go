@@ -12,6 +12,7 @@ import (
 	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/functions/store"
 	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/gcp"
 	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
@@ -88,8 +89,8 @@ func BenchmarkStore(b *testing.B) {
 			s := &system{Tenant: local.NewTenant(b, nil), t: b}
 			s.ps = s.OpenPubSub(b)
 			var meter local.Meter
-			db := meter.Firestore(b, s.Config, topology.DefaultDatabase)
-			s.handler = store.New(db, queue.NewPublisher(s.ps, topology.DeadTopic(topology.TopicEvents), 10*time.Second))
+			dbs := gcp.Databases{Default: meter.Firestore(b, s.Config, topology.DefaultDatabase), Edge: s.Edge}
+			s.handler = store.New(dbs, queue.NewPublisher(s.ps, topology.DeadTopic(topology.TopicEvents), 10*time.Second))
 			var messages [][]byte
 			for k := range benchEvents / messageEvents {
 				var payload []byte

@@ -3,6 +3,7 @@
 //
 //	topic events ─push─▶ batch of one project ─▶ persons ─▶ transactions of many persons each:
 //	     read the persons ─▶ drop what fence or consent forbids ─▶ write chunks, ops, profiles
+//	└─▶ link the distinct_ids that the stored events say are one person
 //
 // A chunk's and an operation's id come from what they hold, so that a message
 // delivered again overwrites itself. Persons and chunks are in one transaction,
@@ -35,7 +36,7 @@ func open(ctx context.Context) (http.Handler, error) {
 	if err := gcp.Load(ctx, &c); err != nil {
 		return nil, err
 	}
-	db, err := gcp.OpenFirestore(ctx, c.Config, topology.DefaultDatabase)
+	dbs, err := gcp.OpenDatabases(ctx, c.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -43,13 +44,14 @@ func open(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return New(db, queue.NewPublisher(ps, topology.DeadTopic(topology.TopicEvents), c.PublishTimeout)), nil
+	return New(dbs, queue.NewPublisher(ps, topology.DeadTopic(topology.TopicEvents), c.PublishTimeout)), nil
 }
 
 // New makes the function's handler.
-func New(db *firestore.Client, dead *queue.Publisher) http.Handler {
+func New(dbs gcp.Databases, dead *queue.Publisher) http.Handler {
 	s := &server{
-		db:      db,
+		dbs:     dbs,
+		db:      dbs.Default,
 		secrets: expirable.NewLRU[string, []byte](1000, nil, time.Hour),
 		known:   expirable.NewLRU[person.Key, struct{}](100_000, nil, time.Hour),
 		turns:   turns{byPerson: map[person.Key]*turn{}},
@@ -58,7 +60,8 @@ func New(db *firestore.Client, dead *queue.Publisher) http.Handler {
 }
 
 type server struct {
-	db      *firestore.Client
+	dbs     gcp.Databases
+	db      *firestore.Client                    // the (default) one
 	secrets *expirable.LRU[string, []byte]       // by project; a project's secret never changes
 	known   *expirable.LRU[person.Key, struct{}] // persons who have a document
 	turns   turns
@@ -78,7 +81,14 @@ func (s *server) store(ctx context.Context, m *queue.Message) error {
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, id, people)
+	if people, err = s.consents(ctx, id, people); err != nil {
+		return err
+	}
+	found, err := s.write(ctx, id, people)
+	if err != nil {
+		return err
+	}
+	return s.link(ctx, id, secret, found)
 }
 
 func (s *server) secret(ctx context.Context, id string) ([]byte, error) {

@@ -111,11 +111,14 @@ func (s *system) erase(id string, fence event.Millis) {
 		s.t.Error(err)
 		return
 	}
-	docs, err := s.ref(id).Collection(chunk.Collection).Where("received", "<=", fence.Time()).Documents(ctx).GetAll()
+	docs, err := s.ref(id).Collection(chunk.Collection).Documents(ctx).GetAll()
 	if err != nil {
 		s.t.Error(err)
 	}
 	for _, d := range docs {
+		if received, _ := d.Data()["received"].(time.Time); received.After(fence.Time()) {
+			continue
+		}
 		if _, err := d.Ref.Delete(ctx); err != nil {
 			s.t.Error(err)
 		}

@@ -44,7 +44,7 @@ type system struct {
 func newSystem(t testing.TB) *system {
 	s := &system{Tenant: local.NewTenant(t, nil), t: t}
 	s.ps = s.OpenPubSub(t)
-	s.handler = store.New(s.Default, queue.NewPublisher(s.ps, topology.DeadTopic(topology.TopicEvents), 10*time.Second))
+	s.handler = store.New(s.Databases, queue.NewPublisher(s.ps, topology.DeadTopic(topology.TopicEvents), 10*time.Second))
 	return s
 }
 
@@ -276,7 +276,7 @@ func TestPoison(t *testing.T) {
 func TestPoisonIsNotLost(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	s.handler = store.New(s.Default, queue.NewPublisher(s.ps, "no-such-topic", time.Second))
+	s.handler = store.New(s.Databases, queue.NewPublisher(s.ps, "no-such-topic", time.Second))
 	if code := s.push([]byte("garbage"), map[string]string{queue.AttrProject: "app"}); code != http.StatusServiceUnavailable {
 		t.Errorf("status %d, want 503", code)
 	}

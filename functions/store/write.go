@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"cloud.google.com/go/firestore"
 	"golang.org/x/sync/errgroup"
@@ -23,8 +24,10 @@ const (
 
 // write stores the parts of a batch, many persons a transaction. What one
 // transaction has stored stays if another fails: the message comes again and
-// overwrites it.
-func (s *server) write(ctx context.Context, project string, people []*part) error {
+// overwrites it. It answers the links that the stored events say.
+func (s *server) write(ctx context.Context, project string, people []*part) ([]link, error) {
+	var mu sync.Mutex
+	var found []link
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelTx)
 	for len(people) > 0 {
@@ -35,9 +38,16 @@ func (s *server) write(ctx context.Context, project string, people []*part) erro
 		}
 		now := people[:n]
 		people = people[n:]
-		g.Go(func() error { return s.writeTx(ctx, project, now) })
+		g.Go(func() error {
+			said, err := s.writeTx(ctx, project, now)
+			mu.Lock()
+			defer mu.Unlock()
+			found = append(found, said...)
+			return err
+		})
 	}
-	return g.Wait()
+	err := g.Wait()
+	return found, err
 }
 
 // size estimates the bytes to be written.
@@ -55,7 +65,7 @@ func (p *part) size() int {
 	return n
 }
 
-func (s *server) writeTx(ctx context.Context, project string, people []*part) error {
+func (s *server) writeTx(ctx context.Context, project string, people []*part) (found []link, err error) {
 	// Compressing takes the most time; done before, it holds no lock. It is done
 	// again only for those of whom something is dropped.
 	built := make([][]chunk.Chunk, len(people))
@@ -67,11 +77,11 @@ func (s *server) writeTx(ctx context.Context, project string, people []*part) er
 	dropped := 0
 	release, err := s.turns.take(ctx, s.wants(people))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer release()
 	err = s.db.RunTransaction(ctx, func(ctx context.Context, tx *firestore.Transaction) error {
-		dropped = 0
+		dropped, found = 0, nil
 		docs, err := tx.GetAll(refs)
 		if err != nil {
 			return err
@@ -84,6 +94,11 @@ func (s *server) writeTx(ctx context.Context, project string, people []*part) er
 			}
 			all[i] = w
 			dropped += n
+			said, err := links(w.part.events)
+			if err != nil {
+				return err
+			}
+			found = append(found, said...)
 		}
 		for _, w := range all { // reads come before writes
 			if err := w.do(tx, s.db, project); err != nil {
@@ -93,7 +108,7 @@ func (s *server) writeTx(ctx context.Context, project string, people []*part) er
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("store batch: %w", err)
+		return nil, fmt.Errorf("store batch: %w", err)
 	}
 	for _, p := range people {
 		s.known.Add(p.key, struct{}{})
@@ -101,7 +116,7 @@ func (s *server) writeTx(ctx context.Context, project string, people []*part) er
 	if dropped > 0 {
 		slog.InfoContext(ctx, "dropped for consent or erasure", "project", project, "count", dropped)
 	}
-	return nil
+	return found, nil
 }
 
 // wants says whose documents are probably going to be written: those of persons
@@ -126,7 +141,12 @@ func (s *server) decide(tx *firestore.Transaction, snap *firestore.DocumentSnaps
 	}
 	w := &writes{part: *p, chunks: built}
 	dropped := w.part.keep(&doc)
-	if dropped > 0 {
+	changed, gone, err := w.part.amend(&doc)
+	if err != nil {
+		return nil, 0, fmt.Errorf("amend a batch: %w", err)
+	}
+	dropped += gone
+	if dropped > 0 || changed {
 		w.chunks = chunk.Build(project, w.part.events)
 	}
 	if len(w.part.events)+len(w.part.ops) == 0 || p.distinctID == "" {
@@ -140,7 +160,6 @@ func (s *server) decide(tx *firestore.Transaction, snap *firestore.DocumentSnaps
 	if len(w.part.ops) == 0 {
 		return w, dropped, nil
 	}
-	var err error
 	if w.profile, err = profile.Plan(tx, snap.Ref, &doc, w.part.ops); err != nil {
 		return nil, 0, err
 	}
