@@ -46,7 +46,7 @@ func benchSegmentation(b *testing.B, n int, measure string) {
 	tenant := local.NewTenant(b, nil)
 	var meter local.Meter
 	fixture(b, tenant, n)
-	handler := New(Config{Timeout: 10 * time.Minute}, meter.Firestore(b, tenant.Config, topology.DefaultDatabase))
+	handler := New(Config{Timeout: 10 * time.Minute}, tenant.Guard(b), meter.Firestore(b, tenant.Config, topology.DefaultDatabase))
 	q := url.Values{"event": {"Page Viewed"}, "from": {"2026-11-01"}, "to": {"2026-11-30"}, "by": {"plan"}, "measure": {measure}}
 	stop, before := samplePeak(), cpuTime(b)
 	for b.Loop() {
@@ -76,8 +76,8 @@ func benchSegmentation(b *testing.B, n int, measure string) {
 func BenchmarkCounter(b *testing.B) {
 	const n = 100_000
 	from := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-	to := from.AddDate(0, 0, benchDays-1)
-	var days []*chunk.PersonDay
+	days := newSpan(from, from.AddDate(0, 0, benchDays-1), time.UTC)
+	var all []*chunk.PersonDay
 	for i := range n / benchPerDay {
 		who, list := benchEvents(i, n)
 		d := &chunk.PersonDay{Person: person.MakeKey([]byte("secret"), who)}
@@ -85,15 +85,15 @@ func BenchmarkCounter(b *testing.B) {
 			d.Day = c.Day
 			d.Docs = append(d.Docs, c.Doc)
 		}
-		days = append(days, d)
+		all = append(all, d)
 	}
 	for _, measure := range []string{ofEvents, ofPersons} {
 		b.Run(measure, func(b *testing.B) {
 			b.ReportAllocs()
-			q := question{events: []string{"Page Viewed"}, from: from, to: to, line: newTimeline(daily, from, to), measure: measure, by: "plan", limit: 50}
+			q := question{events: []string{"Page Viewed"}, span: days, line: newTimeline(daily, days, 0, maxBuckets), measure: measure, by: "plan", limit: 50}
 			for b.Loop() {
 				c := newCounter(q)
-				for _, d := range days {
+				for _, d := range all {
 					if err := c.personDay(d); err != nil {
 						b.Fatal(err)
 					}

@@ -14,7 +14,10 @@ import (
 	"github.com/lethe-analytics/lethe/shared/person"
 )
 
-var start = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+var (
+	start  = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	oneDay = newSpan(start, start, time.UTC)
+)
 
 func personDay(who string, events ...event.Event) *chunk.PersonDay {
 	d := &chunk.PersonDay{Person: person.MakeKey([]byte("secret"), who)}
@@ -28,7 +31,7 @@ func personDay(who string, events ...event.Event) *chunk.PersonDay {
 // More values than are tracked are counted all the same, as one series.
 func TestMoreValuesThanTracked(t *testing.T) {
 	t.Parallel()
-	q := question{events: []string{"Seen"}, from: start, to: start, line: newTimeline(daily, start, start), measure: ofEvents, by: "v", limit: 5}
+	q := question{events: []string{"Seen"}, span: oneDay, line: newTimeline(daily, oneDay, 0, maxBuckets), measure: ofEvents, by: "v", limit: 5}
 	c := newCounter(q)
 	const more = 10
 	for i := range maxSeries + more {
@@ -54,7 +57,7 @@ func TestMoreValuesThanTracked(t *testing.T) {
 // Long values are tracked only up to a size.
 func TestLongValues(t *testing.T) {
 	t.Parallel()
-	q := question{events: []string{"Seen"}, from: start, to: start, line: newTimeline(daily, start, start), measure: ofPersons, by: "v", limit: 50}
+	q := question{events: []string{"Seen"}, span: oneDay, line: newTimeline(daily, oneDay, 0, maxBuckets), measure: ofPersons, by: "v", limit: 50}
 	c := newCounter(q)
 	const n = maxText/500_000 + 2
 	for i := range n {
@@ -71,9 +74,9 @@ func TestLongValues(t *testing.T) {
 
 func TestMoreNamesThanTracked(t *testing.T) {
 	t.Parallel()
-	c := newTopCounter(true)
+	c := newTopCounter(oneDay)
 	for i := range maxSeries + 3 {
-		if err := c.personDay(personDay("ann", event.Event{Name: fmt.Sprint("e", i), DistinctID: "ann", Time: 1e12, Properties: `{}`})); err != nil {
+		if err := c.personDay(personDay("ann", event.Event{Name: fmt.Sprint("e", i), DistinctID: "ann", Time: event.Millis(start.UnixMilli()), Properties: `{}`})); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -111,9 +114,9 @@ func TestTimeline(t *testing.T) {
 		{weekly, "2026-11-22", "2026-11-23", "2026-11-16T00:00:00Z", "2026-11-23T00:00:00Z", 2}, // Sunday, Monday
 		{weekly, "2026-11-23", "2026-11-29", "2026-11-23T00:00:00Z", "2026-11-23T00:00:00Z", 1},
 		{monthly, "2025-12-31", "2026-02-01", "2025-12-01T00:00:00Z", "2026-02-01T00:00:00Z", 3},
-		{daily, "1970-01-01", "9999-12-31", "1970-01-01T00:00:00Z", "9999-12-31T00:00:00Z", 2932897},
+		{daily, "1970-01-01", "9999-12-31", "1970-01-01T00:00:00Z", "1975-06-24T00:00:00Z", maxBuckets + 1}, // enough to be refused
 	} {
-		l := newTimeline(c.unit, date(c.from), date(c.to))
+		l := newTimeline(c.unit, newSpan(date(c.from), date(c.to), time.UTC), 0, maxBuckets)
 		if l.n != c.n || l.start(0).Format(time.RFC3339) != c.first || l.start(l.n-1).Format(time.RFC3339) != c.last {
 			t.Errorf("%+v: %d, %v, %v", c, l.n, l.start(0), l.start(l.n-1))
 		}

@@ -6,6 +6,8 @@
 //	                                                    ├─ counts, one per bucket of time
 //	                                                    └─ persons, as bitmaps of ordinals
 //
+// Persons who are restricted are left out of every report (restricted.go).
+//
 // What is kept in memory is bounded by the series, the buckets and the persons of
 // a report (limits.go), never by its events.
 package report
@@ -17,8 +19,8 @@ import (
 	"cloud.google.com/go/firestore"
 	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
 
+	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/gcp"
-	"github.com/lethe-analytics/lethe/shared/project"
 	"github.com/lethe-analytics/lethe/shared/topology"
 	"github.com/lethe-analytics/lethe/shared/web"
 )
@@ -34,16 +36,25 @@ func open(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return New(c, db), nil
+	guard, err := access.OpenGuard(ctx, c.Config, db)
+	if err != nil {
+		return nil, err
+	}
+	return New(c, guard, db), nil
 }
 
 // New makes the function's handler.
-func New(c Config, db *firestore.Client) http.Handler {
+func New(c Config, guard *access.Guard, db *firestore.Client) http.Handler {
 	s := &server{config: c, db: db}
-	return web.Mux(
-		web.Route{Method: http.MethodGet, Path: "/v1/reports/segmentation", Handler: s.reader(s.segmentation)},
-		web.Route{Method: http.MethodGet, Path: "/v1/reports/top-events", Handler: s.reader(s.topEvents)},
-	)
+	guard = guard.Within(c.Timeout)
+	return web.Mux(append(s.mixpanel(guard),
+		guard.Route(http.MethodGet, "/v1/reports/segmentation", reader(s.segmentation)),
+		guard.Route(http.MethodGet, "/v1/reports/top-events", reader(s.topEvents)),
+		guard.Route(http.MethodPost, "/v1/reports/funnel", asker(s.funnel)),
+		guard.Route(http.MethodPost, "/v1/reports/retention", asker(s.retention)),
+		guard.Route(http.MethodGet, "/v1/reports/properties", reader(s.properties)),
+		guard.Route(http.MethodGet, "/v1/reports/values", reader(s.values)),
+	)...)
 }
 
 type server struct {
@@ -51,17 +62,22 @@ type server struct {
 	db     *firestore.Client
 }
 
-// reader demands a key with the role of a reader, and bounds the time that an
-// answer may take.
-func (s *server) reader(answer func(ctx context.Context, project string, r *http.Request) (any, error)) web.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		ctx, cancel := context.WithTimeout(r.Context(), s.config.Timeout)
-		defer cancel()
-		caller, err := project.Authenticate(ctx, s.db, r, project.Reader)
+// asker is reader for a question that is a body.
+func asker(answer func(ctx context.Context, project string, w http.ResponseWriter, r *http.Request) (any, error)) access.Handler {
+	return func(ctx context.Context, call *access.Call, w http.ResponseWriter, r *http.Request) error {
+		body, err := answer(ctx, call.Project, w, r)
 		if err != nil {
 			return err
 		}
-		body, err := answer(ctx, caller.Project, r)
+		web.WriteJSON(w, body)
+		return nil
+	}
+}
+
+// reader writes an answer as JSON.
+func reader(answer func(ctx context.Context, project string, r *http.Request) (any, error)) access.Handler {
+	return func(ctx context.Context, call *access.Call, w http.ResponseWriter, r *http.Request) error {
+		body, err := answer(ctx, call.Project, r)
 		if err != nil {
 			return err
 		}

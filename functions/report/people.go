@@ -10,36 +10,90 @@ import (
 	"github.com/lethe-analytics/lethe/shared/person"
 )
 
-// people numbers the persons of one report, so that sets of them are bitmaps.
+// people numbers the persons of one report, so that sets of them are bitmaps. The
+// distinct_ids of one person share a number.
 type people struct {
 	ordinals map[[20]byte]uint32 // by the 160 bits of a person.Key
-	members  int                 // in all sets
+	next     uint32
+	linked   uint32 // numbers below it are of persons of several distinct_ids
+	members  int    // in all sets
 }
 
 var keyEncoding = base32.HexEncoding.WithPadding(base32.NoPadding)
 
-// ordinal is the number of a person.
-func (p *people) ordinal(key person.Key) (uint32, error) {
-	var id [20]byte
+// idOf is a key in half the bytes.
+func idOf(key person.Key) (id [20]byte, err error) {
 	if len(key) != 32 {
-		return 0, fmt.Errorf("a person's key of %d characters", len(key))
+		return id, fmt.Errorf("a person's key of %d characters", len(key))
 	}
 	if _, err := keyEncoding.Decode(id[:], []byte(key)); err != nil {
-		return 0, fmt.Errorf("a person's key: %w", err)
+		return id, fmt.Errorf("a person's key: %w", err)
+	}
+	return id, nil
+}
+
+// ordinal is the number of a person.
+func (p *people) ordinal(key person.Key) (uint32, error) {
+	id, err := idOf(key)
+	if err != nil {
+		return 0, err
 	}
 	n, ok := p.ordinals[id]
 	if ok {
 		return n, nil
 	}
+	n = p.next
+	if err := p.set(id, n); err != nil {
+		return 0, err
+	}
+	p.next++
+	return n, nil
+}
+
+func (p *people) set(id [20]byte, n uint32) error {
 	if len(p.ordinals) >= maxPersons {
-		return 0, tooMany("%d persons", maxPersons)
+		return tooMany("%d persons", maxPersons)
 	}
 	if p.ordinals == nil {
 		p.ordinals = map[[20]byte]uint32{}
 	}
-	n = uint32(len(p.ordinals))
 	p.ordinals[id] = n
-	return n, nil
+	return nil
+}
+
+// link gives a member of a cluster the number of its head. All links come before
+// anything is counted.
+func (p *people) link(member, head person.Key) error {
+	n, err := p.ordinal(head)
+	if err != nil {
+		return err
+	}
+	id, err := idOf(member)
+	if err != nil {
+		return err
+	}
+	p.linked = p.next
+	return p.set(id, n)
+}
+
+// isLinked reports whether a person has several distinct_ids, and the number if so.
+func (p *people) isLinked(key person.Key) (uint32, bool, error) {
+	if p.linked == 0 {
+		return 0, false, nil
+	}
+	id, err := idOf(key)
+	if err != nil {
+		return 0, false, err
+	}
+	n, ok := p.ordinals[id]
+	return n, ok && n < p.linked, nil
+}
+
+// has reports whether a person has a number.
+func (p *people) has(key person.Key) bool {
+	id, err := idOf(key)
+	_, ok := p.ordinals[id]
+	return ok && err == nil
 }
 
 // add puts a person into a set and reports whether that was new.

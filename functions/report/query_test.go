@@ -46,7 +46,7 @@ func TestPathsAndMethods(t *testing.T) {
 		status       int
 	}{
 		{"POST", segmentationPath, 405}, {"DELETE", topPath, 405}, {"GET", "/v1/reports", 404}, {"GET", "/v1/reports/", 404},
-		{"GET", "/v1/reports/funnel", 404}, {"POST", "/", 404}, {"GET", segmentationPath + "/x", 404},
+		{"GET", "/v1/reports/cohort", 404}, {"POST", "/", 404}, {"GET", segmentationPath + "/x", 404},
 	} {
 		rec := w.serve(httptest.NewRequest(c.method, c.path, nil))
 		w.refused(rec, c.status)
@@ -76,7 +76,7 @@ func TestBadQuestions(t *testing.T) {
 		query string
 		names string // of the fields at fault, in order
 	}{
-		{"", "from to event"},
+		{"", "from to"},
 		{"event=Seen", "from to"},
 		{"event=&" + some, "event"},
 		{"event=Seen&event=Seen&" + some, "event"},
@@ -90,7 +90,12 @@ func TestBadQuestions(t *testing.T) {
 		{"event=Seen&from=1969-12-31&to=2026-02-01", "from"},
 		{good + "&unit=minute", "unit"},
 		{good + "&unit=day&unit=day", "unit"},
-		{good + "&measure=average", "measure"},
+		{good + "&measure=mode", "measure"},
+		{good + "&measure=average", "on"},
+		{good + "&on=amount", "on"},
+		{good + "&tz=Mars%2FBase", "tz"},
+		{good + "&tz=Local", "tz"},
+		{good + "&tz=..%2F..%2Fetc%2Fpasswd", "tz"},
 		{good + "&limit=0", "limit"},
 		{good + "&limit=1001", "limit"},
 		{good + "&limit=%2B5", "limit"},
@@ -109,7 +114,7 @@ func TestBadQuestions(t *testing.T) {
 		{"event=Seen&from=2020-01-01&to=2026-01-01&unit=hour", "unit"},
 		{"event=Seen&from=2020-01-01&to=2026-01-01", "unit"},
 		{"event=Seen&from=2020-01-01&to=2025-01-01&by=x&limit=500", "limit"},
-		{"from=x&unit=x&measure=x&limit=x&where=%28&z=1", "measure limit from to event unit where z"},
+		{"from=x&unit=x&measure=x&limit=x&where=%28&z=1", "measure limit from to unit where z"},
 	} {
 		r := w.request(segmentationPath, nil)
 		r.URL.RawQuery = c.query

@@ -51,13 +51,17 @@ func TestAgainstNaive(t *testing.T) {
 		measure := []string{"total", "unique"}[r.IntN(2)]
 		by := []string{"", "plan"}[r.IntN(2)]
 		least := r.IntN(10)
-		q := []string{"event", "Seen", "event", "Bought", "unit", unit, "measure", measure, "where", fmt.Sprintf(`properties["n"] >= %d`, least),
+		q := []string{"unit", unit, "measure", measure, "where", fmt.Sprintf(`properties["n"] >= %d`, least),
 			"from", a.Format(time.DateOnly), "to", b.Format(time.DateOnly)}
+		every := r.IntN(3) == 0 // without event
+		if !every {
+			q = append(q, "event", "Seen", "event", "Bought")
+		}
 		if by != "" {
 			q = append(q, "by", by)
 		}
 		got := flat(w.segmentation(q...))
-		want := naive(all, a, b, unit, measure, by, least)
+		want := naive(all, a, b, unit, measure, by, least, every)
 		slices.Sort(got)
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
@@ -67,7 +71,7 @@ func TestAgainstNaive(t *testing.T) {
 }
 
 // naive counts by walking from bucket to bucket and from event to event.
-func naive(all []event.Event, from, to time.Time, unit, measure, by string, least int) []string {
+func naive(all []event.Event, from, to time.Time, unit, measure, by string, least int, every bool) []string {
 	begin := map[string]func(time.Time) time.Time{
 		"hour": func(t time.Time) time.Time { return t.Truncate(time.Hour) },
 		"day":  func(t time.Time) time.Time { return t.Truncate(24 * time.Hour) },
@@ -92,7 +96,10 @@ func naive(all []event.Event, from, to time.Time, unit, measure, by string, leas
 		}
 	}
 	series := map[string]bool{}
-	if by == "" {
+	switch {
+	case by == "" && every:
+		series["/null"] = true
+	case by == "":
 		series["Seen/null"], series["Bought/null"] = true, true
 	}
 	counted := map[string]map[string]bool{} // by series, and by series and bucket
@@ -105,7 +112,7 @@ func naive(all []event.Event, from, to time.Time, unit, measure, by string, leas
 			panic(err)
 		}
 		when := e.Time.Time()
-		if e.Name == "Left" || when.Before(from) || !when.Before(end) || props.N < least || measure == "unique" && e.DistinctID == "" {
+		if e.Name == "Left" && !every || when.Before(from) || !when.Before(end) || props.N < least || measure == "unique" && e.DistinctID == "" {
 			continue
 		}
 		value := "null"
@@ -113,6 +120,9 @@ func naive(all []event.Event, from, to time.Time, unit, measure, by string, leas
 			value = fmt.Sprint(props.Plan)
 		}
 		s := e.Name + "/" + value
+		if every {
+			s = "/" + value
+		}
 		series[s] = true
 		what := e.InsertID
 		if measure == "unique" {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/lethe-analytics/lethe/shared/chunk"
 	"github.com/lethe-analytics/lethe/shared/event"
@@ -19,13 +18,14 @@ const (
 
 // question is what a segmentation asks.
 type question struct {
-	events   []string
-	from, to time.Time
-	line     timeline
-	measure  string
-	by       string // property; "" for none
-	where    *where.Expr
-	limit    int
+	events  []string // none: all, as one
+	span    span
+	line    timeline
+	measure string
+	on      string // property, of a measure of numbers
+	by      string // property; "" for none
+	where   *where.Expr
+	limit   int
 }
 
 // segmentation answers GET /v1/reports/segmentation.
@@ -34,15 +34,19 @@ func (s *server) segmentation(ctx context.Context, project string, r *http.Reque
 	if err != nil {
 		return nil, err
 	}
+	return s.count(ctx, project, q)
+}
+
+func (s *server) count(ctx context.Context, project string, q question) (*Segmentation, error) {
 	start := now()
 	c := newCounter(q)
-	for d, err := range chunk.ProjectDays(ctx, s.db, project, q.from.Format(time.DateOnly), q.to.Format(time.DateOnly)) {
-		if err != nil {
+	if q.measure == ofPersons {
+		if err := s.clusters(ctx, project, &c.people); err != nil {
 			return nil, err
 		}
-		if err := c.personDay(d); err != nil {
-			return nil, err
-		}
+	}
+	if err := s.scan(ctx, project, q.span.begin, q.span.end, c.personDay); err != nil {
+		return nil, err
 	}
 	return c.answer(start), nil
 }
@@ -51,9 +55,11 @@ func (s *server) segmentation(ctx context.Context, project string, r *http.Reque
 // order of their days.
 type counter struct {
 	question
-	groups []*group // beside question.events
+	groups []*group // beside question.events; one if there are none
 	lookup *event.Lookup
 	byAt   int // where lookup puts the value of by
+	onAt   int // and of on
+	kept   int // numbers, for quantiles
 
 	day  string
 	base int // bucket in which the day begins
@@ -68,7 +74,7 @@ type space struct {
 	truncated    bool // a value has been counted as Other
 }
 
-// group is the series of one event name: one alone, or one for each value.
+// group is the series of one event name, or of all: one alone, or one for each value.
 type group struct {
 	alone  *tally            // without by
 	values map[string]*tally // by the value's text
@@ -78,12 +84,12 @@ type group struct {
 
 func newCounter(q question) *counter {
 	c := &counter{question: q, distinct: distinct{
-		oneDay: q.from.Equal(q.to),
-		long:   q.line.unit == weekly || q.line.unit == monthly,
+		oneDay:   q.span.oneChunkDay(),
+		crossing: q.line.unit == weekly || q.line.unit == monthly || !q.span.isUTC(),
 	}}
 	c.onEach = c.event
 	c.space = space{series: min(maxSeries, maxCells/q.line.n), text: maxText}
-	for range q.events {
+	for range max(1, len(q.events)) {
 		g := &group{values: map[string]*tally{}}
 		if q.by == "" {
 			g.alone = c.tally()
@@ -94,11 +100,18 @@ func newCounter(q question) *counter {
 	if q.where != nil {
 		names = slices.Clone(q.where.Names())
 	}
-	if q.by != "" {
-		if c.byAt = slices.Index(names, q.by); c.byAt < 0 {
-			c.byAt = len(names)
-			names = append(names, q.by)
+	place := func(name string) (at int) {
+		if at = slices.Index(names, name); at < 0 {
+			at = len(names)
+			names = append(names, name)
 		}
+		return at
+	}
+	if q.by != "" {
+		c.byAt = place(q.by)
+	}
+	if q.on != "" {
+		c.onAt = place(q.on)
 	}
 	if len(names) > 0 {
 		c.lookup = event.NewLookup(names...)
@@ -106,7 +119,13 @@ func newCounter(q question) *counter {
 	return c
 }
 
-func (c *counter) tally() *tally { return &tally{counts: make([]int64, c.line.n)} }
+func (c *counter) tally() *tally {
+	t := &tally{counts: make([]int64, c.line.n)}
+	if c.on != "" {
+		t.numbers = newNumbers(c.measure, c.line.n)
+	}
+	return t
+}
 
 // personDay counts the events of one person and day.
 func (c *counter) personDay(d *chunk.PersonDay) error {
@@ -115,7 +134,7 @@ func (c *counter) personDay(d *chunk.PersonDay) error {
 		if err != nil {
 			return err
 		}
-		c.day, c.base = d.Day, c.line.index(date)
+		c.day, c.base = d.Day, c.line.index(max(c.span.begin, event.Millis(date.UnixMilli())))
 	}
 	if err := d.Events(c.onEach); err != nil {
 		return err
@@ -124,14 +143,18 @@ func (c *counter) personDay(d *chunk.PersonDay) error {
 }
 
 func (c *counter) event(e *event.Event) error {
-	i := slices.Index(c.events, e.Name)
-	if i < 0 {
+	i := 0
+	if len(c.events) > 0 {
+		i = slices.Index(c.events, e.Name)
+	}
+	if i < 0 || !c.span.has(e.Time) {
 		return nil
 	}
 	if c.measure == ofPersons && e.DistinctID == "" { // nobody's
 		return nil
 	}
 	t := c.groups[i].alone
+	var x float64
 	if c.lookup != nil {
 		values, err := c.lookup.In(e)
 		if err != nil {
@@ -140,17 +163,26 @@ func (c *counter) event(e *event.Event) error {
 		if c.where != nil && !c.where.Match(values) {
 			return nil
 		}
+		if c.on != "" {
+			var ok bool
+			if x, ok = numberOf(values[c.onAt]); !ok {
+				return nil
+			}
+		}
 		if c.by != "" {
 			t = c.series(c.groups[i], values[c.byAt])
 		}
 	}
 	within := 0 // bucket, from the one where the day begins
-	if c.line.unit == hourly {
-		within = int(int64(e.Time) / time.Hour.Milliseconds() % 24)
+	for c.base+within+1 < c.line.n && c.line.edges[c.base+within+1] <= e.Time {
+		within++
 	}
-	if c.measure == ofPersons {
+	switch {
+	case c.measure == ofPersons:
 		c.see(t, within)
 		return nil
+	case c.on != "":
+		return c.number(t, c.base+within, x)
 	}
 	t.total++
 	t.counts[c.base+within]++

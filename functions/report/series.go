@@ -16,6 +16,8 @@ type Segmentation struct {
 	To      string   `json:"to"`
 	Unit    string   `json:"unit"`
 	Measure string   `json:"measure"`
+	On      string   `json:"on,omitempty"` // the property of a measure of numbers
+	Zone    string   `json:"tz,omitempty"` // absent for UTC
 	Series  []Series `json:"series"`
 	// LeftOut is the number of series that the limit cut off.
 	LeftOut int `json:"left_out,omitempty"`
@@ -27,17 +29,21 @@ type Segmentation struct {
 
 // Series is one line of a segmentation.
 type Series struct {
-	Event  string  `json:"event"`
-	Value  *string `json:"value"` // null without by, and for events that lack the property
-	Other  bool    `json:"other,omitempty"`
-	Total  int64   `json:"total"`
-	Points []Point `json:"points"`
+	Event string  `json:"event,omitempty"` // absent where all events count as one
+	Value *string `json:"value"`           // null without by, and for events that lack the property
+	Other bool    `json:"other,omitempty"`
+	Total int64   `json:"total"`
+	// Result is the measure of numbers, absent where there are none; Total then is
+	// how many there are.
+	Result *float64 `json:"result,omitempty"`
+	Points []Point  `json:"points"`
 }
 
 // Point is one bucket of a series.
 type Point struct {
-	Time  time.Time `json:"time"` // when the bucket begins
-	Count int64     `json:"count"`
+	Time   time.Time `json:"time"` // when the bucket begins, in the report's time zone
+	Count  int64     `json:"count"`
+	Result *float64  `json:"result,omitempty"` // as of the series
 }
 
 // series finds the tally of a value, or makes it.
@@ -87,11 +93,16 @@ func valueText(raw jsontext.Value) (text []byte, null bool) {
 // answer writes down what was counted.
 func (c *counter) answer(computed time.Time) *Segmentation {
 	a := &Segmentation{
-		From: c.from.Format(time.DateOnly), To: c.to.Format(time.DateOnly),
-		Unit: c.line.unit, Measure: c.measure,
+		From: c.span.from.Format(time.DateOnly), To: c.span.to.Format(time.DateOnly),
+		Unit: c.line.unit, Measure: c.measure, On: c.on, Zone: zoneName(c.span.zone),
 		Truncated: c.space.truncated, ComputedAt: computed,
 	}
 	lines := c.lines()
+	if c.on != "" {
+		for i := range lines {
+			lines[i].Result = lines[i].tally.overall(c.measure)
+		}
+	}
 	if c.by != "" {
 		slices.SortFunc(lines, line.compare)
 		if len(lines) > c.limit {
@@ -107,7 +118,10 @@ func (c *counter) answer(computed time.Time) *Segmentation {
 	for i, l := range lines {
 		l.Total, l.Points = l.tally.total, make([]Point, len(times))
 		for j, t := range times {
-			l.Points[j] = Point{t, l.tally.counts[j]}
+			l.Points[j] = Point{Time: t, Count: l.tally.counts[j]}
+			if c.on != "" {
+				l.Points[j].Result = l.tally.result(c.measure, j)
+			}
 		}
 		a.Series[i] = l.Series
 	}
@@ -120,28 +134,30 @@ type line struct {
 	tally *tally
 }
 
-// compare orders lines: the larger total first, then by value, null last, then by event.
+// compare orders lines: the larger result and the larger total first, then by
+// value, null last, then by event.
 func (l line) compare(m line) int {
+	if l.Result != nil && m.Result != nil {
+		if c := cmp.Compare(*m.Result, *l.Result); c != 0 {
+			return c
+		}
+	}
 	if c := cmp.Compare(m.tally.total, l.tally.total); c != 0 {
 		return c
 	}
-	switch {
-	case l.Value == nil && m.Value == nil:
-		return strings.Compare(l.Event, m.Event)
-	case l.Value == nil:
-		return 1
-	case m.Value == nil:
-		return -1
-	}
-	return cmp.Or(strings.Compare(*l.Value, *m.Value), strings.Compare(l.Event, m.Event))
+	return cmp.Or(compareValues(l.Value, m.Value), strings.Compare(l.Event, m.Event))
 }
 
 func (c *counter) lines() []line {
 	var lines []line
 	for i, g := range c.groups {
+		name := ""
+		if len(c.events) > 0 {
+			name = c.events[i]
+		}
 		add := func(t *tally, value *string, other bool) {
 			if t != nil {
-				lines = append(lines, line{Series{Event: c.events[i], Value: value, Other: other}, t})
+				lines = append(lines, line{Series{Event: name, Value: value, Other: other}, t})
 			}
 		}
 		add(g.alone, nil, false)

@@ -2,68 +2,90 @@ package report
 
 import (
 	"fmt"
+	"sort"
 	"time"
+
+	"github.com/lethe-analytics/lethe/shared/event"
 )
 
 // Units of time, as the parameter names them.
 const (
-	hourly  = "hour"
-	daily   = "day"
-	weekly  = "week"
-	monthly = "month"
+	minutely = "minute"
+	hourly   = "hour"
+	daily    = "day"
+	weekly   = "week"
+	monthly  = "month"
 )
 
-const secondsADay = 24 * 60 * 60
-
-// timeline cuts the days from and to (inclusive) into buckets of a unit. A week
-// begins on Monday, as in ISO 8601; the first bucket may begin before from.
+// timeline cuts a span into buckets of a unit, by the calendar of its zone: a day
+// may have 23 or 25 hours. A week begins on Monday, as in ISO 8601; the first
+// bucket may begin before the span. Hours are counted from the day's beginning.
 type timeline struct {
 	unit  string
-	first time.Time // of the first bucket
+	zone  *time.Location
 	n     int
+	edges []event.Millis // of the buckets: one more than there are
 }
 
-func newTimeline(unit string, from, to time.Time) timeline {
-	t := timeline{unit: unit, first: from}
+// newTimeline cuts a span, and goes on for some more buckets after it. Where there
+// are more than most buckets it ends after one too many, for the caller to refuse.
+func newTimeline(unit string, s span, more, most int) timeline {
+	t := timeline{unit: unit, zone: s.zone}
+	date := s.from
 	switch unit {
 	case weekly:
-		t.first = from.AddDate(0, 0, -(int(from.Weekday())+6)%7)
+		date = date.AddDate(0, 0, -(int(date.Weekday())+6)%7)
 	case monthly:
-		t.first = time.Date(from.Year(), from.Month(), 1, 0, 0, 0, 0, time.UTC)
+		date = date.AddDate(0, 0, 1-date.Day())
 	}
-	t.n = t.index(to) + 1
-	if unit == hourly {
-		t.n += 23
+	for t.n = 0; t.n <= most && (!date.After(s.to) || more > 0); {
+		if date.After(s.to) {
+			more--
+		}
+		next := t.after(date)
+		start, end := dayStart(date, s.zone), dayStart(next, s.zone)
+		step := end - start
+		switch unit {
+		case minutely:
+			step = event.Millis(time.Minute.Milliseconds())
+		case hourly:
+			step = event.Millis(time.Hour.Milliseconds())
+		}
+		if start == end || step == end-start { // a day that a zone skipped has a bucket too
+			t.edges = append(t.edges, start)
+		} else {
+			for at := start; at < end; at += step {
+				t.edges = append(t.edges, at)
+			}
+		}
+		t.n = len(t.edges)
+		date = next
 	}
+	t.edges = append(t.edges, dayStart(date, s.zone))
 	return t
 }
 
-// index is the bucket in which a day begins.
-func (t timeline) index(d time.Time) int {
-	days := int((d.Unix() - t.first.Unix()) / secondsADay) // Sub ends at 292 years
+// after is the date on which the next bucket begins; for units below a day the next
+// day.
+func (t timeline) after(date time.Time) time.Time {
 	switch t.unit {
-	case hourly:
-		return days * 24
 	case weekly:
-		return days / 7
+		return date.AddDate(0, 0, 7)
 	case monthly:
-		return (d.Year()-t.first.Year())*12 + int(d.Month()-t.first.Month())
+		return date.AddDate(0, 1, 0)
 	}
-	return days
+	return date.AddDate(0, 0, 1)
 }
 
-// start is when a bucket begins.
-func (t timeline) start(i int) time.Time {
-	switch t.unit {
-	case hourly:
-		return t.first.Add(time.Duration(i) * time.Hour)
-	case weekly:
-		return t.first.AddDate(0, 0, 7*i)
-	case monthly:
-		return t.first.AddDate(0, i, 0)
-	}
-	return t.first.AddDate(0, 0, i)
+// index is the bucket of a time: the first for what is before, the last for what is
+// after all of them.
+func (t timeline) index(at event.Millis) int {
+	i := sort.Search(t.n, func(i int) bool { return t.edges[i+1] > at })
+	return min(i, t.n-1)
 }
+
+// start is when a bucket begins, in the zone.
+func (t timeline) start(i int) time.Time { return t.edges[i].Time().In(t.zone) }
 
 // dayOf reads the day of a chunk.
 func dayOf(s string) (time.Time, error) {

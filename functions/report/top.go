@@ -17,6 +17,7 @@ import (
 type TopEvents struct {
 	From   string     `json:"from"`
 	To     string     `json:"to"`
+	Zone   string     `json:"tz,omitempty"` // absent for UTC
 	Events []TopEvent `json:"events"`
 	// LeftOut is the number of events that the limit cut off.
 	LeftOut int `json:"left_out,omitempty"`
@@ -38,20 +39,18 @@ type TopEvent struct {
 // topEvents answers GET /v1/reports/top-events.
 func (s *server) topEvents(ctx context.Context, project string, r *http.Request) (any, error) {
 	p := web.ParseQuery(r)
-	from, to := dates(p)
+	days := dates(p)
 	limit := p.Int("limit", defaultLimit, 1, maxLimit)
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
-	a := &TopEvents{From: from.Format(time.DateOnly), To: to.Format(time.DateOnly), ComputedAt: now()}
-	c := newTopCounter(from.Equal(to))
-	for d, err := range chunk.ProjectDays(ctx, s.db, project, a.From, a.To) {
-		if err != nil {
-			return nil, err
-		}
-		if err := c.personDay(d); err != nil {
-			return nil, err
-		}
+	a := &TopEvents{From: days.from.Format(time.DateOnly), To: days.to.Format(time.DateOnly), Zone: zoneName(days.zone), ComputedAt: now()}
+	c := newTopCounter(days)
+	if err := s.clusters(ctx, project, &c.people); err != nil {
+		return nil, err
+	}
+	if err := s.scan(ctx, project, days.begin, days.end, c.personDay); err != nil {
+		return nil, err
 	}
 	a.Events = c.ranking()
 	if len(a.Events) > limit {
@@ -64,6 +63,7 @@ func (s *server) topEvents(ctx context.Context, project string, r *http.Request)
 
 // topCounter counts events and persons by event name, in a single bucket.
 type topCounter struct {
+	span  span
 	names map[string]*ranked
 	other *ranked
 	distinct
@@ -75,8 +75,8 @@ type ranked struct {
 	persons tally
 }
 
-func newTopCounter(oneDay bool) *topCounter {
-	c := &topCounter{names: map[string]*ranked{}, distinct: distinct{oneDay: oneDay}}
+func newTopCounter(days span) *topCounter {
+	c := &topCounter{span: days, names: map[string]*ranked{}, distinct: distinct{oneDay: days.oneChunkDay()}}
 	c.onEach = c.event
 	return c
 }
@@ -91,6 +91,9 @@ func (c *topCounter) personDay(d *chunk.PersonDay) error {
 }
 
 func (c *topCounter) event(e *event.Event) error {
+	if !c.span.has(e.Time) {
+		return nil
+	}
 	t := c.names[e.Name]
 	switch {
 	case t != nil:

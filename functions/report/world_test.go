@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ type world struct {
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{Tenant: local.NewTenant(t, nil), t: t}
-	w.handler = report.New(report.Config{Timeout: 5 * time.Minute}, w.Default)
+	w.handler = report.New(report.Config{Timeout: 5 * time.Minute}, w.Guard(t), w.Default)
 	w.key = w.newKey(project.Reader)
 	return w
 }
@@ -75,7 +76,7 @@ func (w *world) request(path string, q url.Values, key ...string) *http.Request 
 
 func (w *world) serve(r *http.Request) *httptest.ResponseRecorder {
 	rec := httptest.NewRecorder()
-	w.handler.ServeHTTP(rec, r)
+	local.Serve(w.handler, rec, r)
 	return rec
 }
 
@@ -136,4 +137,20 @@ func flat(a report.Segmentation) []string {
 func itoa(n int64) string {
 	b, _ := json.Marshal(n)
 	return string(b)
+}
+
+// post asks a question that is a body.
+func (w *world) post(path string, body any) *httptest.ResponseRecorder {
+	w.t.Helper()
+	text, ok := body.(string)
+	if !ok {
+		b, err := json.Marshal(body)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		text = string(b)
+	}
+	r := httptest.NewRequestWithContext(w.t.Context(), http.MethodPost, path, strings.NewReader(text))
+	r.Header.Set("Authorization", "Bearer "+w.key)
+	return w.serve(r)
 }
