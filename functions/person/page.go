@@ -77,8 +77,9 @@ func (p *page) add(e *event.Event) error {
 	return nil
 }
 
-// closed reports whether no older event can be on the page, and that there is one.
-func (p *page) closed() bool { return p.end != nil }
+// closed reports whether no event of a day before this one can be on the page, and
+// that something comes after it.
+func (p *page) closed(day string) bool { return p.end != nil && p.end.time.Day() >= day }
 
 // answer writes the page down, with a cursor if something comes after it.
 func (p *page) answer(cursors *sealer) (*Timeline, error) {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lethe-analytics/lethe/shared/chunk"
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/web"
 )
@@ -37,7 +36,7 @@ func (s *server) events(ctx context.Context, p subject, r *http.Request) (any, e
 	q := web.ParseQuery(r)
 	from, to := q.Dates()
 	limit := q.Int("limit", defaultLimit, 1, maxLimit)
-	cursors := newSealer(p.secret, p.key)
+	cursors := p.cursors()
 	var after *position
 	if v, ok := q.One("cursor"); ok {
 		pos, err := cursors.open(v)
@@ -50,18 +49,10 @@ func (s *server) events(ctx context.Context, p subject, r *http.Request) (any, e
 		return nil, err
 	}
 	page := newPage(limit, after)
-	for d, err := range chunk.PersonDays(ctx, s.db, p.project, p.key, firstDay(from), lastDay(to, after)) {
-		if err != nil {
-			return nil, err
-		}
-		if err := d.Events(page.add); err != nil {
-			return nil, err
-		}
-		if page.closed() {
-			break
-		}
+	if err := s.fill(ctx, p, page, firstDay(from), lastDay(to, after)); err != nil {
+		return nil, err
 	}
-	return page.answer(cursors)
+	return page.answer(cursors.sealer)
 }
 
 func firstDay(from time.Time) string {

@@ -13,6 +13,7 @@ import (
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/project"
+	"github.com/lethe-analytics/lethe/shared/request"
 	"github.com/lethe-analytics/lethe/shared/web"
 )
 
@@ -29,7 +30,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{Tenant: local.NewTenant(t, nil), t: t}
 	mux := http.NewServeMux()
-	mux.Handle("/", functionperson.New(functionperson.Config{Timeout: time.Minute}, w.Default))
+	mux.Handle("/", functionperson.New(functionperson.Config{Timeout: time.Minute}, w.Guard(t), w.Databases, request.Publishers{}))
 	w.handler = mux
 	w.key = w.newKey(project.Reader)
 	return w
@@ -68,17 +69,11 @@ func ev(n int, when string) event.Event {
 // get asks for a path as it is written.
 func (w *world) get(path string, key ...string) *httptest.ResponseRecorder {
 	w.t.Helper()
-	r := httptest.NewRequestWithContext(w.t.Context(), http.MethodGet, path, nil)
 	k := w.key
 	if len(key) > 0 {
 		k = key[0]
 	}
-	if k != "" {
-		r.Header.Set("Authorization", "Bearer "+k)
-	}
-	rec := httptest.NewRecorder()
-	w.handler.ServeHTTP(rec, r)
-	return rec
+	return local.Call(w.t.Context(), w.handler, http.MethodGet, path, k, "")
 }
 
 func (w *world) answered(rec *httptest.ResponseRecorder, into any) { local.Answered(w.t, rec, into) }
