@@ -1,0 +1,48 @@
+package export
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/lethe-analytics/lethe/shared/access"
+	"github.com/lethe-analytics/lethe/shared/mixpanel"
+	"github.com/lethe-analytics/lethe/shared/request"
+)
+
+// The endpoints of Mixpanel's GDPR API v3, which has errors of its own form
+// (https://developer.mixpanel.com/reference/gdpr-api).
+
+// createMixpanel answers POST /api/app/data-retrievals/v3.0.
+func (s *server) createMixpanel(ctx context.Context, caller *access.Call, w http.ResponseWriter, r *http.Request) error {
+	asked, err := mixpanel.ReadTask(w, r, maxBody)
+	if err != nil {
+		return err
+	}
+	made, err := s.ask(ctx, caller, request.New{
+		Origin: request.Mixpanel, IDs: asked.DistinctIDs, Params: selection{Format: JSON}, Extra: asked.Extra(),
+	})
+	if err != nil {
+		return err
+	}
+	mixpanel.WriteCreated(w, made.ID)
+	return nil
+}
+
+// getMixpanel answers GET /api/app/data-retrievals/v3.0/{id}.
+func (s *server) getMixpanel(ctx context.Context, caller *access.Call, w http.ResponseWriter, r *http.Request) error {
+	found, err := request.Get(ctx, s.db, caller.Project, r.PathValue("id"), request.Export)
+	if err != nil {
+		return err
+	}
+	e, err := s.newExport(ctx, caller, found)
+	if err != nil {
+		return err
+	}
+	task, err := mixpanel.Read(ctx, s.db, caller.Project, found.ID, request.Export)
+	if err != nil {
+		return err
+	}
+	caller.Persons(len(task.DistinctIDs))
+	mixpanel.WriteResults(w, mixpanel.Retrieval{Results: *task, Result: e.URL, Link: e.URL})
+	return nil
+}
