@@ -1,0 +1,194 @@
+package admin_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+	"golang.org/x/sync/errgroup"
+
+	"cloud.google.com/go/storage"
+
+	"github.com/lethe-analytics/lethe/shared/access"
+	"github.com/lethe-analytics/lethe/shared/access/merkle"
+	"github.com/lethe-analytics/lethe/shared/project"
+	"github.com/lethe-analytics/lethe/shared/topology"
+)
+
+// checkSealed holds what is in the database against the newest checkpoint: each entry
+// once, at a place of its own.
+func (w *world) checkSealed(n int) {
+	w.t.Helper()
+	store := merkle.Store{Bucket: w.bucket, Project: w.Project.ID}
+	_, tree, err := store.Latest(w.t.Context(), w.key)
+	if err != nil || tree.N != int64(n) {
+		w.t.Fatalf("%d entries are sealed, want %d: %v", tree.N, n, err)
+	}
+	var indexes []int64
+	for i := range tree.N {
+		indexes = append(indexes, tlog.StoredHashIndex(0, i))
+	}
+	leaves, err := store.Reader(w.t.Context(), tree).ReadHashes(indexes)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	seen := map[int64]bool{}
+	for rec, err := range access.List(w.t.Context(), w.Default, w.Project.ID, access.Filter{}) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if !rec.Sealed || seen[rec.Index] || leaves[rec.Index] != tlog.RecordHash(rec.Leaf) {
+			w.t.Fatalf("%+v", rec)
+		}
+		seen[rec.Index] = true
+	}
+	if len(seen) != n {
+		w.t.Fatalf("%d entries, want %d", len(seen), n)
+	}
+}
+
+// writeMany logs accesses, several at a time.
+func (w *world) writeMany(n int) {
+	w.t.Helper()
+	var g errgroup.Group
+	g.SetLimit(32)
+	for range n {
+		g.Go(func() error {
+			return w.log.Write(w.t.Context(), &access.Entry{Project: w.Project.ID, Action: "person.read"})
+		})
+	}
+	if err := g.Wait(); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// 10,000 entries, as they may come in a minute, are sealed without loss.
+func TestMany(t *testing.T) {
+	t.Parallel()
+	w, n := newWorld(t), 10_000
+	bulk := w.Default.BulkWriter(t.Context())
+	for i := range n {
+		e := access.Entry{ID: fmt.Sprintf("20260101T000000.%06dZ-0123456789abcdef", i), Project: w.Project.ID}
+		leaf, err := e.Leaf()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bulk.Create(access.Ref(w.Default, w.Project.ID, e.ID), access.Doc{Leaf: leaf, ID: e.ID}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bulk.End()
+	for code := 0; code != http.StatusNoContent; { // delivered again, if it takes too long
+		code = w.Push(t.Context(), t, w.worker, []byte("{}"))
+	}
+	w.checkSealed(n)
+}
+
+// Entries are sealed without loss while they come, by several that do not know of one
+// another and are cut off again and again.
+func TestCutOff(t *testing.T) {
+	t.Parallel()
+	w, n := newWorld(t), 1000
+	done := make(chan struct{})
+	var sealing sync.WaitGroup
+	cut := 0
+	for i := range 2 {
+		sealing.Go(func() {
+			for round := 0; ; round++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+(round*37+i*11)%500)*time.Millisecond)
+				if w.Push(ctx, t, w.worker, []byte("{}")) != http.StatusNoContent && i == 0 {
+					cut++
+				}
+				cancel()
+			}
+		})
+	}
+	w.writeMany(n)
+	close(done)
+	sealing.Wait()
+	w.seal()
+	w.checkSealed(n)
+	t.Logf("cut off or overtaken %d times", cut)
+}
+
+// The message of the schedule reaches every project that has something to be sealed.
+func TestSchedule(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	projects := []string{w.Project.ID}
+	for i := range 3 {
+		projects = append(projects, w.AddProject(t, fmt.Sprint("other", i)).ID)
+	}
+	for _, p := range projects[1:] {
+		for range 3 {
+			w.write(access.Entry{Project: p})
+		}
+	}
+	w.Work(t, w.ps, topology.TopicSeals, "admin-worker", w.worker)
+	publisher := w.ps.Publisher(topology.TopicSeals)
+	if _, err := publisher.Publish(t.Context(), message("{}")).Get(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range projects {
+		store := merkle.Store{Bucket: w.bucket, Project: p}
+		for {
+			_, tree, err := store.Latest(t.Context(), w.key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i == 0 && tree.N == 0 || tree.N == 3 {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+}
+
+// Without its newest checkpoint the sealing does not go on: what was sealed must not be
+// sealed anew.
+func TestCheckpointGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write(access.Entry{}, access.Entry{})
+	w.seal()
+	w.checkSealed(2)
+	newest, err := w.bucket.Objects(t.Context(), &storage.Query{Prefix: "access-log/" + w.Project.ID + "/checkpoints/"}).Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.bucket.Object(newest.Name).Delete(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.write(access.Entry{})
+	if code := w.Push(t.Context(), t, w.worker, []byte("{}")); code == http.StatusNoContent {
+		t.Error("went on without its checkpoint")
+	}
+}
+
+// Who is erased leaves the log as it is: it never knew more than a keyed hash.
+func TestNothingPersonal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.get("/v1/access-log?distinct_id=ann-the-person", http.StatusOK)
+	w.seal()
+	for rec, err := range access.List(t.Context(), w.Default, w.Project.ID, access.Filter{}) {
+		if err != nil || strings.Contains(string(rec.Leaf), "ann") {
+			t.Errorf("%s %v", rec.Leaf, err)
+		}
+		var e access.Entry
+		if err := json.Unmarshal(rec.Leaf, &e); err != nil || e.Role != project.Admin || e.PersonCount != 1 || e.Persons[0] != w.person("ann-the-person") {
+			t.Errorf("%s %v", rec.Leaf, err)
+		}
+	}
+}
