@@ -1,0 +1,253 @@
+package dashboard
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// words of states, as pages show them.
+var words = map[string]string{
+	"unset": "nothing said", "granted": "granted", "denied": "denied",
+	"queued": "queued", "running": "running", "done": "✓ done", "failed": "✗ failed", "cancelled": "cancelled",
+	"pending": "waits for approval", "approved": "✓ live", "ended": "ended", "expired": "expired",
+	"delivered": "✓ delivered",
+}
+
+// word is a state in words.
+func word(state string) string {
+	if w := words[state]; w != "" {
+		return w
+	}
+	return state
+}
+
+// bases are the lawful bases of GDPR Art. 6(1).
+var bases = []string{"", "not stated", "consent", "consent", "contract", "contract", "legal_obligation", "legal obligation",
+	"vital_interests", "vital interests", "public_task", "public task", "legitimate_interests", "legitimate interests"}
+
+// at is a time as a cell; nil if there is none.
+func at(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t
+}
+
+// text is a text as a cell; nil if there is none.
+func text(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// value is a JSON value as it is shown: a text without its quotation marks.
+func value(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil && len(raw) > 0 && raw[0] == '"' {
+		return s
+	}
+	return string(raw)
+}
+
+func (p *subject) whoSection(v *visit) section {
+	facts := []fact{{"distinct_id", p.id}}
+	if others := slices.DeleteFunc(slices.Clone(p.facts.DistinctIDs), func(id string) bool { return id == p.id }); len(others) > 0 {
+		facts = append(facts, fact{"Also known as", strings.Join(others, ", ")})
+	}
+	if p.unknown {
+		text := "Nothing is known of this distinct_id: no event, no profile. The id must be written as the app sends it, to the letter."
+		if v.may(http.MethodPut, consentPath) {
+			text += " Consent and restriction can be set all the same, and hold from the first event on."
+		}
+		return section{Heading: "Who", Facts: facts, Text: []string{text}}
+	}
+	if why := p.refused[personPath]; why != "" {
+		return section{Heading: "Who", Facts: facts, Warning: why}
+	}
+	facts = append(facts, fact{"First seen", at(p.facts.FirstSeen)}, fact{"Consent", word(p.facts.Consent.State)})
+	if p.restriction.Restricted {
+		facts = append(facts, fact{"Restricted since", at(p.restriction.Since)})
+	}
+	return section{Heading: "Who", Facts: facts}
+}
+
+func (p *subject) profileSection() section {
+	t := &table{ID: "profile", Caption: "Properties", Columns: []string{"Property", "Value"}}
+	for _, name := range slices.Sorted(maps.Keys(p.facts.Profile)) {
+		t.Rows = append(t.Rows, []any{name, value(p.facts.Profile[name])})
+	}
+	return section{Heading: "Profile", Table: t, Empty: "No profile. An SDK sets one with /engage ($set)."}
+}
+
+func (p *subject) timelineSection(v *visit) section {
+	s := section{Heading: "Timeline", Warning: p.refused[eventsPath], Empty: "No events in these days."}
+	if !v.may(http.MethodGet, eventsPath) {
+		s.Empty = "Your role does not see a person's events."
+		return s
+	}
+	s.Forms = []*form{{Do: "days", Get: true, Action: "/person", Button: "Show", Row: true, Fields: []field{
+		{Name: "p", Kind: "hidden", Value: p.sealed},
+		{Name: "from", Label: "From", Kind: "date", Value: v.query.Get("from")},
+		{Name: "to", Label: "To", Kind: "date", Value: v.query.Get("to")},
+	}}}
+	linked := len(p.facts.DistinctIDs) > 1
+	t := &table{ID: "timeline", Caption: "Events, the newest first", Columns: []string{"Time (UTC)", "Event", "Properties"}}
+	if linked {
+		t.Columns = append(t.Columns, "Sent as")
+	}
+	for _, e := range p.timeline.Events {
+		var parts []string
+		for _, name := range slices.Sorted(maps.Keys(e.Properties)) {
+			if name != "distinct_id" && name != "$insert_id" {
+				parts = append(parts, name+": "+value(e.Properties[name]))
+			}
+		}
+		row := []any{e.Time.UTC().Format(time.DateTime), e.Event, text(strings.Join(parts, ", "))}
+		if linked {
+			row = append(row, value(e.Properties["distinct_id"]))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	s.Table = t
+	if p.timeline.NextCursor != "" {
+		s.More = &anchor{"Older events", v.again("cursor", p.timeline.NextCursor)}
+	}
+	return s
+}
+
+// again is the page's own URL with a parameter changed.
+func (v *visit) again(name, value string) string {
+	q := v.r.URL.Query()
+	q.Del("notice")
+	q.Set(name, value)
+	return v.r.URL.Path + "?" + q.Encode()
+}
+
+func (p *subject) consentSection(v *visit) section {
+	c := p.consent
+	s := section{Heading: "Consent", Warning: p.refused[consentPath], Facts: []fact{
+		{"State", word(c.State)}, {"Basis", text(c.Basis)}, {"Notice", text(c.NoticeVersion)}, {"Source", text(c.Source)}, {"Since", at(c.At)},
+	}}
+	t := &table{ID: "consents", Caption: "History of consent, the newest first", Columns: []string{"Time", "State", "Basis", "Notice", "Source"}}
+	for _, h := range c.History {
+		t.Rows = append(t.Rows, []any{at(h.At), word(h.State), text(h.Basis), text(h.NoticeVersion), text(h.Source)})
+	}
+	s.Table, s.Empty = t, "Nothing has been said yet: the project's default counts (Settings, Consent)."
+	if c.NextCursor != "" {
+		s.More = &anchor{"Older statements", v.again("before", c.NextCursor)}
+	}
+	if v.may(http.MethodPut, consentPath) {
+		s.Forms = []*form{p.consentForm()}
+	}
+	return s
+}
+
+func (p *subject) consentForm() *form {
+	return &form{Do: "consent", Action: personURL(p.sealed, ""), Legend: "Set consent…", Folded: true, Button: "Set consent",
+		Text: []string{"Once denied, the person's events are dropped, whoever sends them; what is stored stays until it is deleted."},
+		Fields: []field{
+			{Name: "state", Label: "State", Kind: kindChoice, Options: choice("granted", "granted", "granted", "denied", "denied", "unset", "nothing said (the default counts)")},
+			{Name: "basis", Label: "Lawful basis", Kind: kindChoice, Options: choice("", bases...)},
+			{Name: "notice_version", Label: "Version of the notice", Max: 255, Placeholder: "2026-11"},
+			{Name: "source", Label: "Source", Max: 255, Placeholder: "letter of 3 November", Hint: "Where the person said so. Empty: dashboard."},
+		}}
+}
+
+func (p *subject) restrictionSection(v *visit) section {
+	s := section{Heading: "Restriction", Warning: p.refused[restrictionPath]}
+	if !p.restriction.Restricted {
+		s.Text = []string{"Not restricted."}
+		if v.may(http.MethodPut, restrictionPath) {
+			s.Forms = []*form{p.restrictForm()}
+		}
+		return s
+	}
+	s.Facts = []fact{{"Restricted since", at(p.restriction.Since)}, {"Reason", text(p.restriction.Reason)}}
+	if v.may(http.MethodDelete, restrictionPath) {
+		s.Forms = []*form{{Do: "unrestrict", Action: personURL(p.sealed, ""), Button: "Lift the restriction",
+			Text: []string{"The person's data comes back into reports and exports."}}}
+	}
+	return s
+}
+
+func (p *subject) restrictForm() *form {
+	return &form{Do: "restrict", Action: personURL(p.sealed, ""), Legend: "Restrict…", Folded: true, Button: "Restrict",
+		Text:   []string{"The data is kept, but stands in no report and in no export but the person's own, until the restriction is lifted (GDPR Art. 18)."},
+		Fields: []field{{Name: "reason", Label: "Reason (optional)", Max: 500}}}
+}
+
+func (p *subject) holdSection(v *visit) section {
+	s := section{Heading: "Legal hold", Warning: p.refused[holdPath]}
+	if !p.held.Held {
+		s.Text = []string{"No legal hold on this person."}
+		s.Forms = []*form{p.holdForm()}
+		return s
+	}
+	s.Facts = []fact{{"Held since", at(p.held.Since)}, {"Reason", text(p.held.Reason)}}
+	s.Forms = []*form{{Do: "unhold", Action: personURL(p.sealed, ""), Button: "End the hold",
+		Text: []string{"The next purge takes what is older than the retention."}}}
+	return s
+}
+
+func (p *subject) holdForm() *form {
+	return &form{Do: "hold", Action: personURL(p.sealed, ""), Legend: "Put on hold…", Folded: true, Button: "Put on hold",
+		Text:   []string{"Retention does not purge the person's data while the hold lasts. A deletion that the person asks for is not stopped by it."},
+		Fields: []field{{Name: "reason", Label: "Reason", Required: true, Max: 1000}}}
+}
+
+// rightsSection is what can be asked for the person.
+func (p *subject) rightsSection(v *visit) section {
+	s := section{Heading: "Requests"}
+	if v.may(http.MethodPost, "/v1/exports") {
+		s.Forms = append(s.Forms, p.exportForm())
+	}
+	if v.may(http.MethodPost, "/v1/rectifications") {
+		s.Forms = append(s.Forms, p.rectifyForm())
+	}
+	if v.may(http.MethodPost, "/v1/deletions") {
+		s.Forms = append(s.Forms, p.deleteForm())
+	}
+	if len(s.Forms) == 0 {
+		s.Text = []string{"To export, correct or delete what is known of a person takes a key of the role privacy or admin; you are signed in as " + v.session.Role + "."}
+		return s
+	}
+	s.Links = []anchor{{"All requests", "/data-requests"}}
+	return s
+}
+
+// formats of the events of an export.
+var formats = []string{"ndjson", "JSON, one event a line (ndjson)", "json", "JSON, one list", "csv", "CSV"}
+
+func (p *subject) exportForm() *form {
+	return &form{Do: "export", Action: personURL(p.sealed, ""), Legend: "Export…", Folded: true, Button: "Export",
+		Text:   []string{"Makes an archive of all that is known of the person: profile, consent, events (GDPR Art. 15 and 20). It can be downloaded for 7 days."},
+		Fields: []field{{Name: "format", Label: "Events as", Kind: kindChoice, Options: choice("ndjson", formats...)}}}
+}
+
+func (p *subject) deleteForm() *form {
+	return &form{Do: "delete", Action: personURL(p.sealed, ""), Legend: "Delete…", Folded: true, Button: "Delete…", Danger: true,
+		Text:   []string{"You are asked once more before anything is deleted."},
+		Fields: []field{suppressField()}}
+}
+
+func suppressField() field {
+	return field{Name: "suppress", Kind: "checkbox", Label: "Withdraw consent as well",
+		Hint: "Events that are still sent are then dropped. Without it, a new event begins a new record."}
+}
+
+func (p *subject) rectifyForm() *form {
+	return &form{Do: "rectify", Action: personURL(p.sealed, ""), Legend: "Correct…", Folded: true, Button: "Correct",
+		Text: []string{"Sets a property to a new value, in what is stored (GDPR Art. 16). Neither the old value nor the new one is kept in the request."},
+		Fields: []field{
+			{Name: "in", Label: "In", Kind: kindChoice, Options: choice("profile", "profile", "the profile", "events", "the person's events", "both", "both")},
+			{Name: "property", Label: "Property", Required: true, Max: 255},
+			{Name: "value", Label: "New value, as JSON", Required: true, Placeholder: `"Berlin"`, Hint: `A text stands in quotation marks: "Berlin". Numbers and true, false do not.`},
+			{Name: "where", Label: "Only events for which this holds (optional)", Placeholder: `properties["city"] == "Berln"`},
+			{Name: "reason", Label: "Reason", Required: true, Max: 500},
+		}}
+}
