@@ -16,6 +16,7 @@ import (
 	"github.com/lethe-analytics/lethe/functions/ingest"
 	"github.com/lethe-analytics/lethe/functions/store"
 	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/gcp"
 	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
@@ -66,7 +67,7 @@ func benchBilled(b *testing.B, each, requests int) {
 		PublishTimeout: 30 * time.Second, ReadTimeout: time.Minute, CacheTTL: time.Minute},
 		meter.Firestore(b, tenant.Config, topology.EdgeDatabase), ps)))
 	defer in.Close()
-	out := httptest.NewServer(counted(store.New(meter.Firestore(b, tenant.Config, topology.DefaultDatabase),
+	out := httptest.NewServer(counted(store.New(gcp.Databases{Default: meter.Firestore(b, tenant.Config, topology.DefaultDatabase), Edge: tenant.Edge},
 		queue.NewPublisher(ps, topology.DeadTopic(topology.TopicEvents), 10*time.Second))))
 	defer out.Close()
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -13,11 +15,14 @@ import (
 // machine that only COMMAND is told (LETHE_CONTROL):
 //
 //	POST /functions/{name}/kill     SIGKILL; it is started again
+//	GET  /functions/{name}/peak     its peak memory in KiB since it was started (VmHWM of proc(5))
 //	POST /firestore/restart         SIGKILL and a new start with all data kept
 //	POST /{emulator}/pause          firestore or pubsub stops answering (SIGSTOP)
 //	POST /{emulator}/resume         and goes on (SIGCONT)
+//	POST /logging/cut               Cloud Logging is unavailable
+//	POST /logging/mend              and is there again
 //
-// Each answers 204 when it is done.
+// Each POST answers 204 when it is done.
 func (s *system) startControl(context.Context) error {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -35,6 +40,7 @@ func (s *system) startControl(context.Context) error {
 		})
 	}
 	handle("POST /functions/{name}/kill", s.killFunction)
+	mux.HandleFunc("GET /functions/{name}/peak", s.functionPeak)
 	handle("POST /firestore/restart", func(r *http.Request) error {
 		ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 		defer cancel()
@@ -44,6 +50,8 @@ func (s *system) startControl(context.Context) error {
 	handle("POST /firestore/resume", func(*http.Request) error { return syscall.Kill(s.firestore.Pid(), syscall.SIGCONT) })
 	handle("POST /pubsub/pause", func(*http.Request) error { return syscall.Kill(s.pubsub.Pid(), syscall.SIGSTOP) })
 	handle("POST /pubsub/resume", func(*http.Request) error { return syscall.Kill(s.pubsub.Pid(), syscall.SIGCONT) })
+	handle("POST /logging/cut", func(*http.Request) error { s.logging.Cut(true); return nil })
+	handle("POST /logging/mend", func(*http.Request) error { s.logging.Cut(false); return nil })
 	s.serve(ln, mux)
 	return nil
 }
@@ -55,4 +63,24 @@ func (s *system) killFunction(r *http.Request) error {
 	}
 	f.process().Kill()
 	return nil
+}
+
+func (s *system) functionPeak(w http.ResponseWriter, r *http.Request) {
+	f, ok := s.functions[r.PathValue("name")]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", f.process().Pid()))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	for line := range strings.Lines(string(text)) {
+		if kib, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			fmt.Fprint(w, strings.TrimSuffix(strings.TrimSpace(kib), " kB"))
+			return
+		}
+	}
+	http.Error(w, "no VmHWM", http.StatusInternalServerError)
 }

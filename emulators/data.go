@@ -18,6 +18,9 @@ import (
 //	DIR/messages.jsonl   messages not worked on and dead letters, likewise
 //	DIR/objects/         the bucket, always current
 //	DIR/signing-key.pem  key of signed URLs
+//	DIR/receipt-key.pem  key of receipts
+//	DIR/opendsr-*.pem    key and certificate of OpenDSR
+//	DIR/access-log-key   key of the access log's checkpoints
 //	DIR/demo.json        token and key of the demo project
 type dataDir struct {
 	path string

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/gcp"
 	"github.com/lethe-analytics/lethe/shared/project"
@@ -34,6 +35,12 @@ func setUpDemo(ctx context.Context, c gcp.Config, file string) (demo, error) {
 	if err != nil && fault.Of(err) != fault.Conflict {
 		return demo{}, err
 	}
+	if err := acceptDPA(ctx, db); err != nil {
+		return demo{}, err
+	}
+	if err := setUpStaff(ctx, db.Default); err != nil {
+		return demo{}, err
+	}
 	d, err := readDemo(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return newDemo(ctx, db, file)
@@ -42,9 +49,19 @@ func setUpDemo(ctx context.Context, c gcp.Config, file string) (demo, error) {
 		return demo{}, err
 	}
 	return d, errors.Join(
-		project.AddToken(ctx, db.Edge, d.Token, project.Token{Project: demoProject}),
+		project.AddToken(ctx, db, d.Token, project.Token{Project: demoProject}),
 		project.AddKey(ctx, db.Default, d.Key, project.Key{Project: demoProject, Role: project.Admin}),
 	)
+}
+
+// acceptDPA lets the demo project accept the DPA of the local system: its events would
+// be refused otherwise.
+func acceptDPA(ctx context.Context, db gcp.Databases) error {
+	dpa, err := local.PublishDPA(ctx, db)
+	if err != nil {
+		return err
+	}
+	return project.AcceptDPA(ctx, db, demoProject, project.Signature{Version: dpa.Version, Name: "Demo", Role: "developer"})
 }
 
 func readDemo(file string) (demo, error) {
@@ -60,7 +77,7 @@ func readDemo(file string) (demo, error) {
 }
 
 func newDemo(ctx context.Context, db gcp.Databases, file string) (d demo, err error) {
-	if d.Token, err = project.NewToken(ctx, db.Edge, demoProject); err != nil {
+	if d.Token, err = project.NewToken(ctx, db, demoProject); err != nil {
 		return demo{}, err
 	}
 	if d.Key, err = project.NewKey(ctx, db.Default, demoProject, project.Admin); err != nil {

@@ -27,7 +27,7 @@ func (s *system) gateway() http.Handler {
 		proxies[name] = f.proxy()
 	}
 	// Not a ServeMux: it would redirect paths that it finds untidy.
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.contract.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, ok := route(r.URL.EscapedPath())
 		if !ok {
 			web.WriteProblem(w, r, fault.New(fault.NotFound, "no such path"))
@@ -35,7 +35,7 @@ func (s *system) gateway() http.Handler {
 		}
 		ctx := context.WithValue(r.Context(), controllerKey{}, http.NewResponseController(w))
 		proxies[name].ServeHTTP(w, r.WithContext(ctx))
-	})
+	}))
 }
 
 // controllerKey finds the control of the client's connection in a context.
@@ -52,17 +52,19 @@ func giveUpBody(res *http.Response) error {
 	return nil
 }
 
-// route finds the function of an escaped path.
+// route finds the function of an escaped path: the one with the longest pattern, as the
+// load balancer does; dashboard's "/*" takes what no other has.
 func route(path string) (function string, ok bool) {
+	longest := 0
 	for _, f := range topology.Functions {
 		for _, pattern := range f.Paths {
 			prefix, isPrefix := strings.CutSuffix(pattern, "*")
-			if path == pattern || isPrefix && strings.HasPrefix(path, prefix) {
-				return f.Name, true
+			if (path == pattern || isPrefix && strings.HasPrefix(path, prefix)) && len(pattern) > longest {
+				function, longest = f.Name, len(pattern)
 			}
 		}
 	}
-	return "", false
+	return function, longest > 0
 }
 
 // proxy passes requests to a function's process, path and query to the letter.

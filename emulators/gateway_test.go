@@ -18,7 +18,7 @@ import (
 func gatewayTo(t *testing.T, port int) string {
 	t.Helper()
 	s := &system{functions: map[string]*function{}}
-	for _, name := range []string{"ingest", "store", "report", "person"} {
+	for _, name := range []string{"ingest", "store", "report", "person", "dashboard"} {
 		f := &function{port: port}
 		f.Name = name
 		s.functions[name] = f
@@ -34,8 +34,8 @@ func TestRoute(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]string{
 		"/track": "ingest", "/track/": "ingest", "/import": "ingest", "/engage/x": "ingest",
-		"/trackx": "", "/": "", "": "", "/v1/people": "", "/v1/people/a%2Fb": "person", "/v1/people/": "person",
-		"/v1%2Fpeople/a": "", "/v1/reports/x": "report", "/store": "", "//track": "",
+		"/trackx": "dashboard", "/": "dashboard", "": "", "/v1/people": "dashboard", "/v1/people/a%2Fb": "person", "/v1/people/": "person",
+		"/v1%2Fpeople/a": "dashboard", "/v1/reports/x": "report", "/store": "dashboard", "//track": "dashboard", "/requests": "opendsr", "/explore": "dashboard",
 	} {
 		if got, _ := route(path); got != want {
 			t.Errorf("%s goes to %q, want %q", path, got, want)
@@ -93,7 +93,7 @@ func TestGatewayFaults(t *testing.T) {
 	}{
 		{down + "/v1/people/a", 503, "is being started again"},
 		{gatewayTo(t, port(dies.Listener)) + "/v1/people/a", 502, "ended while it worked"},
-		{down + "/nothing", 404, "no such path"},
+		{down + "/nothing", 503, "is being started again"}, // the dashboard's
 	} {
 		client := &http.Client{Timeout: 10 * time.Second}
 		resp, err := client.Post(c.url, "application/json", strings.NewReader("{}"))

@@ -21,7 +21,14 @@ type live struct {
 // COMMAND ends with its input.
 func startLive(t *testing.T, args ...string) *live {
 	t.Helper()
+	return startLiveWith(t, nil, args...)
+}
+
+// startLiveWith starts it with variables set.
+func startLiveWith(t *testing.T, env []string, args ...string) *live {
+	t.Helper()
 	p := emulators(t, append(append([]string{"-addr", "localhost:0"}, args...), "--", "sh", "-c", "env; echo =====; cat >/dev/null")...)
+	p.Env = append(p.Env, env...)
 	s := &live{program: p, env: map[string]string{}}
 	for _, line := range p.begin(t, "=====") {
 		k, v, _ := strings.Cut(line, "=")

@@ -46,7 +46,7 @@ type program struct {
 func newProgram(t *testing.T, name string, args ...string) *program {
 	t.Helper()
 	p := &program{Cmd: exec.Command(name, args...), id: rand.Text(), stderr: &buffer{}}
-	p.Env = append(os.Environ(), marker+"="+p.id)
+	p.Env = append(os.Environ(), marker+"="+p.id, checkVariable+"=1")
 	p.Stderr = p.stderr
 	var err error
 	if p.stdin, err = p.StdinPipe(); err != nil {

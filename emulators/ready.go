@@ -12,6 +12,8 @@ import (
 var readyText = template.Must(template.New("ready").Parse(`
 ready: {{.URL}}   (after {{.Took}})
 
+The dashboard is at {{.URL}}/ ; sign in with the API key below.
+
 Paste this into another terminal; the lines of README.md work there:
 
   export LETHE_URL={{.URL}} LETHE_PROJECT={{.Project}}

@@ -44,6 +44,10 @@ func run(ctx context.Context, o options) (code int, err error) {
 		code = max(code, 1)
 		err = errors.Join(err, stopErr)
 	}
+	if violated := s.contract.err(); violated != nil {
+		code = max(code, 1)
+		err = errors.Join(err, violated)
+	}
 	return code, err
 }
 

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
 // TestStatus passes COMMAND's output and status on, and leaves nothing behind,
@@ -31,15 +33,16 @@ func TestStatus(t *testing.T) {
 // TestKilled kills the program in ways that it can and cannot notice.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	for sig, want := range map[syscall.Signal]int{syscall.SIGKILL: 128 + 9, syscall.SIGTERM: 128 + 15, syscall.SIGINT: 128 + 15} {
+	for sig, status := range map[syscall.Signal]int{syscall.SIGKILL: 128 + 9, syscall.SIGTERM: 128 + 15, syscall.SIGINT: 128 + 15} {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
 			p := emulators(t, "-addr", "localhost:0", "--", "sh", "-c", "echo running; sleep 1000 & exec sleep 1000")
 			p.begin(t, "running")
-			// This program, its reaper, two emulators, four functions, two sleeps.
+			// This program, its reaper, two emulators, two sleeps, and the functions.
+			want := 6 + len(topology.Functions)
 			eventually(t, 30*time.Second, func() error {
-				if pids := p.processes(t); len(pids) != 10 {
-					return fmt.Errorf("%d processes run, want 10", len(pids))
+				if pids := p.processes(t); len(pids) != want {
+					return fmt.Errorf("%d processes run, want %d", len(pids), want)
 				}
 				return nil
 			})
@@ -47,8 +50,8 @@ func TestKilled(t *testing.T) {
 			if err := p.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}
-			if code := p.end(t); code != want {
-				t.Errorf("status %d, want %d", code, want)
+			if code := p.end(t); code != status {
+				t.Errorf("status %d, want %d", code, status)
 			}
 			p.allEnd(t, 30*time.Second)
 			for _, dir := range dirs {

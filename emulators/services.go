@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -35,7 +36,15 @@ func (s *system) startServices(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	for name, value := range map[string]string{
+	keys, err := local.MakeKeys(s.dir.path)
+	if err != nil {
+		return err
+	}
+	env, err := s.startPeople()
+	if err != nil {
+		return err
+	}
+	maps.Copy(env, map[string]string{
 		"GOOGLE_CLOUD_PROJECT":    googleProject,
 		"FIRESTORE_EMULATOR_HOST": s.firestore.Host,
 		"PUBSUB_EMULATOR_HOST":    s.pubsub.Host,
@@ -44,7 +53,18 @@ func (s *system) startServices(ctx context.Context) error {
 		"LETHE_BUCKET":            bucket,
 		"LETHE_SIGNING_KEY_FILE":  s.storage.KeyFile,
 		"LETHE_SIGNING_ACCOUNT":   local.SigningAccount,
-	} {
+		"LETHE_PUBLIC_URL":        s.url,
+		"LETHE_API_URL":           s.url, // the dashboard comes in by the gateway as others do
+		"LETHE_RECEIPT_KEY_FILE":  keys.Receipt,
+		"LETHE_OPENDSR_KEY_FILE":  keys.OpenDSR,
+		"LETHE_OPENDSR_CERT_FILE": keys.OpenDSRCert,
+		"LETHE_OPENDSR_DOMAIN":    "localhost",
+		"LETHE_LOG_KEY_FILE":      keys.AccessLog,
+		"LETHE_TRUSTED_HOPS":      "1", // the gateway
+
+		"LETHE_ALLOW_LOOPBACK_CALLBACKS": "true",
+	})
+	for name, value := range env {
 		if err := os.Setenv(name, value); err != nil { // for this process's clients and all children
 			return err
 		}
@@ -89,6 +109,9 @@ func (s *system) startRelays(ctx context.Context) error {
 			URL:          s.functions[sub.Function.Name].url() + "/",
 		}
 		s.relays.Go(func() { r.Run(ctx) })
+	}
+	for _, job := range topology.Schedules {
+		s.relays.Go(func() { s.runSchedule(ctx, job) })
 	}
 	return nil
 }

@@ -76,6 +76,12 @@ func (s *system) close() {
 	if s.storage != nil {
 		s.storage.Stop()
 	}
+	if s.mailbox != nil {
+		s.mailbox.Stop()
+	}
+	if s.issuer != nil {
+		s.issuer.Stop()
+	}
 	if s.logging != nil {
 		s.logging.Stop()
 	}

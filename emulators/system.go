@@ -32,11 +32,14 @@ type system struct {
 	demo    demo
 
 	hasCommand bool
+	contract   *contract
 
 	firestore *local.Firestore
 	pubsub    *local.PubSub
 	storage   *local.Storage
 	logging   *local.Logging
+	mailbox   *local.Mailbox
+	issuer    *local.Issuer
 	client    *pubsub.Client
 
 	functions map[string]*function
@@ -57,6 +60,9 @@ func start(ctx context.Context, o options) (_ *system, err error) {
 			s.close()
 		}
 	}()
+	if s.contract, err = openContract(); err != nil {
+		return nil, err
+	}
 	if err := local.CheckTools(ctx); err != nil {
 		return nil, err
 	}
