@@ -1,0 +1,182 @@
+// One person: what is known, what is asked for, and what comes of it.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import test from "node:test";
+import { until } from "../sdk/browser.mjs";
+import { cells, fact, heading, look, signedIn, unfold, visitor } from "./visitor.mjs";
+import { newProject, send } from "./world.mjs";
+
+const storage = `http://${process.env.STORAGE_EMULATOR_HOST.replace(/^http:\/\//, "")}`;
+const shop = await newProject("shop");
+const pages = ["Overview", "Explore", "Funnel", "Retention", "Person"];
+
+// customer is a new person with a profile and three events.
+async function customer() {
+  const id = `ada+${randomUUID()}@example.com`;
+  const now = Math.floor(Date.now() / 1000);
+  await send(shop, "/engage", [{ $token: shop.token, $distinct_id: id, $set: { $name: "Ada Berger", city: "Berln", plan: "pro" } }]);
+  await send(shop, "/import?strict=1", ["Signed up", "Added to cart", "Purchased"].map((event, i) => ({ event,
+    properties: { token: shop.token, distinct_id: id, time: now - 3600 * (3 - i), $insert_id: randomUUID(), city: "Berln", ...!i && { referrer: `https://search.example/${"q".repeat(120)}` }, ...i && { amount: 12.5 * i } } })));
+  const at = `/v1/people/${encodeURIComponent(id)}`;
+  const known = async () => (await shop.call("GET", `${at}/events`)).events.length + Object.keys((await shop.call("GET", at)).profile).length;
+  await until("what is known", () => known().catch(String), (n) => n === 6); // at first 404
+  return id;
+}
+
+// find looks a person up, as one does at the page; the distinct_id is in no address.
+async function find(page, id) {
+  await page.getByRole("link", { name: "Person", exact: true }).click();
+  await page.getByLabel("distinct_id").fill(id);
+  await page.getByRole("button", { name: "Look up" }).click();
+  assert.equal(await fact(page, "distinct_id"), id);
+  assert.ok(!decodeURIComponent(page.url()).includes("ada+"), page.url());
+}
+
+// done waits until the page of a request, which asks again by itself, says so.
+const done = (page) => page.locator("dd", { hasText: /^✓ done$/ }).waitFor({ timeout: 30_000 });
+
+test("search, profile, timeline", async (t) => {
+  const id = await customer();
+  const page = await signedIn(t, shop.key);
+  await page.goto("/person");
+  await look(page, "person-search");
+  await find(page, id);
+  assert.deepEqual(await cells(page, "Properties"), [["$name", "Ada Berger"], ["city", "Berln"], ["plan", "pro"]]);
+  assert.deepEqual((await cells(page, "Events, the newest first")).map((row) => row[1]), ["Purchased", "Added to cart", "Signed up"]);
+
+  const other = await visitor(t); // the address is of no use to others
+  await other.goto(page.url());
+  assert.equal(await heading(other), "Sign in");
+  const them = await signedIn(t, shop.key);
+  assert.equal((await them.goto(page.url())).status(), 404);
+});
+
+test("consent and restriction", async (t) => {
+  const id = await customer();
+  const page = await signedIn(t, shop.key);
+  await find(page, id);
+  const consent = await unfold(page, "Set consent…");
+  await consent.getByLabel("State").selectOption("denied");
+  await consent.getByLabel("Lawful basis").selectOption("consent");
+  await consent.getByLabel("Version of the notice").fill("2026-11");
+  await consent.getByLabel("Source").fill("letter of 3 November");
+  await consent.getByRole("button").click();
+  assert.equal(await page.getByRole("status").innerText(), "Consent is set.");
+  assert.deepEqual((await cells(page, "History of consent, the newest first")).map((row) => row.slice(1)), [["denied", "consent", "2026-11", "letter of 3 November"]]);
+  const at = `/v1/people/${encodeURIComponent(id)}`;
+  assert.equal((await shop.call("GET", `${at}/consent`)).state, "denied");
+
+  const restrict = await unfold(page, "Restrict…");
+  await restrict.getByLabel("Reason (optional)").fill("disputes her address");
+  await restrict.getByRole("button").click();
+  assert.equal(await page.getByRole("status").innerText(), "The person is restricted.");
+  assert.equal((await shop.call("GET", `${at}/restriction`)).restricted, true);
+  await look(page, "person");
+  await page.getByRole("button", { name: "Lift the restriction" }).click();
+  assert.equal((await shop.call("GET", `${at}/restriction`)).restricted, false);
+});
+
+test("rectify", async (t) => {
+  const id = await customer();
+  const page = await signedIn(t, shop.key);
+  await find(page, id);
+  const form = await unfold(page, "Correct…");
+  await form.getByLabel("In", { exact: true }).selectOption("both");
+  await form.getByLabel("Property").fill("city");
+  await form.getByLabel("New value, as JSON").fill("Berlin");
+  await form.getByLabel("Reason").fill("a typing mistake");
+  await form.getByRole("button").click();
+  assert.match(await page.getByRole("alert").innerText(), /New value, as JSON/);
+  assert.match(await page.getByLabel("New value, as JSON").getAttribute("aria-describedby").then((ids) => page.locator(ids.split(" ").map((id) => `#${id}`).join(",")).last().innerText()), /not JSON/);
+  assert.equal(await page.getByLabel("Property").inputValue(), "city"); // what was typed is kept
+  await look(page, "person-wrong");
+  await page.getByLabel("New value, as JSON").fill('"Berlin"');
+  await page.getByRole("button", { name: "Correct", exact: true }).click();
+  await done(page);
+  await look(page, "rectification");
+  await find(page, id);
+  assert.deepEqual((await cells(page, "Properties"))[1], ["city", "Berlin"]);
+  assert.ok((await cells(page, "Events, the newest first")).every((row) => row[2].includes("city: Berlin")));
+});
+
+test("export, to the download", async (t) => {
+  const id = await customer();
+  const page = await signedIn(t, shop.key, { also: [storage] });
+  await find(page, id);
+  const form = await unfold(page, "Export…");
+  await form.getByLabel("Events as").selectOption("csv");
+  await form.getByRole("button").click();
+  assert.equal(await heading(page), "Export");
+  await done(page);
+  await look(page, "export");
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download" }).click()]);
+  const zip = Buffer.concat(await (await file.createReadStream()).toArray());
+  assert.equal(zip.subarray(0, 2).toString(), "PK");
+  assert.ok(zip.includes("index.html"), `${zip.length} bytes`);
+});
+
+test("delete, to the receipt", async (t) => {
+  const id = await customer();
+  const page = await signedIn(t, shop.key);
+  await find(page, id);
+  const form = await unfold(page, "Delete…");
+  await form.getByLabel("Withdraw consent as well").check();
+  await form.getByRole("button").click();
+  assert.equal(await heading(page), "Delete this person?");
+  assert.equal((await shop.call("GET", "/v1/deletions")).deletions.length, 0);
+  await look(page, "deletion-sure");
+  await page.getByRole("button", { name: "Delete for good" }).click();
+  await done(page);
+  await look(page, "deletion");
+  const counts = Object.fromEntries((await cells(page, "Counts")).map(([name, ...rest]) => [name, rest]));
+  assert.deepEqual([counts.events[0], counts.events[3], counts.profiles[0], counts.profiles[3]], ["3", "0", "1", "0"]);
+  await page.getByRole("link", { name: "Receipt", exact: true }).click();
+  assert.match(await page.getByRole("main").innerText(), /✓ The signature is good/);
+  await look(page, "receipt");
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download the receipt" }).click()]);
+  const jws = Buffer.concat(await (await file.createReadStream()).toArray()).toString();
+  const receipt = JSON.parse(Buffer.from(jws.split(".")[1], "base64url"));
+  assert.ok(jws.split(".").length === 3 && !JSON.stringify(receipt).includes(id), JSON.stringify(receipt));
+
+  const at = `/v1/people/${encodeURIComponent(id)}`;
+  await assert.rejects(shop.call("GET", at), /404/);
+  assert.equal((await shop.call("GET", `${at}/consent`)).state, "denied");
+  await find(page, id);
+  assert.match(await page.getByRole("main").innerText(), /Nothing is known of this distinct_id/);
+  await look(page, "person-unknown");
+});
+
+test("requests for several persons", async (t) => {
+  const ids = [await customer(), await customer()];
+  const page = await signedIn(t, shop.key);
+  await page.getByRole("link", { name: "Requests" }).click();
+  await page.getByRole("link", { name: "New request" }).click();
+  await page.getByLabel("distinct_ids, one a line").fill(ids.join("\n"));
+  await look(page, "request-new");
+  await page.getByRole("button", { name: "Continue" }).click();
+  await done(page);
+  assert.equal(await fact(page, "distinct_ids asked for"), "2");
+  await page.getByRole("link", { name: "← Requests" }).click();
+  const newest = (await cells(page, "Exports, the newest first"))[0];
+  assert.equal(newest[1], "✓ done");
+  await look(page, "requests");
+});
+
+test("a reader sees, and is offered nothing else", async (t) => {
+  const id = await customer();
+  const { secret } = await shop.call("POST", "/v1/keys", { name: "reader", role: "reader" });
+  const page = await signedIn(t, secret);
+  assert.deepEqual(await page.getByRole("navigation", { name: "Pages" }).getByRole("link").allInnerTexts(), pages);
+  await find(page, id);
+  assert.deepEqual(await page.getByRole("button").allInnerTexts(), ["Sign out", "Look up", "Show"]);
+  assert.deepEqual((await cells(page, "Properties"))[0], ["$name", "Ada Berger"]);
+  await look(page, "person-reader");
+  for (const path of ["/access-log", "/settings", "/settings/keys", "/settings/retention"]) {
+    assert.equal((await page.goto(path)).status(), 403, path);
+  }
+  await look(page, "forbidden");
+  // The form that the page does not offer is refused by the API all the same.
+  await find(page, id);
+  const sent = await page.request.post(page.url(), { form: { do: "export", format: "csv" }, headers: { origin: new URL(page.url()).origin } });
+  assert.equal(sent.status(), 403);
+});

@@ -1,0 +1,96 @@
+// Somebody at the dashboard: a Chromium without JavaScript, in which nothing may go wrong
+// (a violation of the Content-Security-Policy, a part of a page that does not load, a
+// request to another origin); and how a page looks, to axe and to a person.
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync } from "node:fs";
+import { browser, LETHE_URL } from "../sdk/browser.mjs";
+
+const axe = readFileSync(new URL("../sdk/node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+const screenshots = new URL("../../.lethe/screenshots/", import.meta.url);
+mkdirSync(screenshots, { recursive: true });
+
+// visitor opens a page in a browser of its own. At the end of the test nothing has gone
+// wrong in it; also lists the origins that it may go to beside the dashboard's.
+export async function visitor(t, { also = [] } = {}) {
+  const context = await browser.newContext({ javaScriptEnabled: false, baseURL: LETHE_URL });
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  page.wrong = [];
+  // A status of 400 or more: of a page it is the test's affair, of a part of one it is below.
+  page.on("console", (m) => !["error", "warning"].includes(m.type()) || /^Failed to load resource/.test(m.text()) || page.wrong.push(m.text()));
+  page.on("pageerror", (err) => page.wrong.push(String(err)));
+  page.on("request", (r) => {
+    const { origin } = new URL(r.url());
+    if (origin !== LETHE_URL && !also.includes(origin)) page.wrong.push(`a request to ${r.url()}`);
+  });
+  page.on("requestfailed", (r) => r.isNavigationRequest() || page.wrong.push(`${r.url()}: ${r.failure()?.errorText}`));
+  page.on("response", (r) => r.request().isNavigationRequest() || r.status() < 400 || page.wrong.push(`${r.url()}: ${r.status()}`));
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(page.wrong, []);
+  });
+  return page;
+}
+
+// signedIn is a visitor who has signed in with a key.
+export async function signedIn(t, key, options) {
+  const page = await visitor(t, options);
+  await page.goto("/sign-in");
+  await enter(page, key);
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
+  return page;
+}
+
+// enter fills in and sends the form of the page for signing in.
+export async function enter(page, key) {
+  await page.getByLabel("API key").fill(key);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+}
+
+// heading is the title of the page.
+export const heading = (page) => page.getByRole("heading", { level: 1 }).innerText();
+
+// cells are the texts of the table with a caption, row by row.
+export async function cells(page, caption) {
+  const rows = await page.getByRole("region", { name: caption, exact: true }).locator("tbody tr").all();
+  return Promise.all(rows.map((row) => row.locator("th, td").allInnerTexts()));
+}
+
+// fact is the value beside a name in a list of facts.
+export const fact = (page, name) => page.locator("dl > div", { has: page.getByText(name, { exact: true }) }).locator("dd").first().innerText();
+
+// unfold opens a form and returns it.
+export async function unfold(page, legend) {
+  const form = page.locator("details", { has: page.getByText(legend, { exact: true }) });
+  await form.locator("summary").click();
+  return form;
+}
+
+// look checks the page as it stands by axe, at the widths of a desk and of a phone, light
+// and dark, and takes a picture of each if it has a name. Axe needs JavaScript, so it gets
+// a copy.
+export async function look(page, name) {
+  const context = await browser.newContext();
+  const copy = await context.newPage();
+  const body = await page.content();
+  await copy.route(page.url(), (route) => route.fulfill({ contentType: "text/html", body }));
+  await copy.goto(page.url());
+  await copy.evaluate(axe);
+  const found = [];
+  for (const [width, height] of [[1280, 900], [390, 844]]) {
+    await copy.setViewportSize({ width, height });
+    for (const colorScheme of ["light", "dark"]) {
+      await copy.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      const at = `${name}-${width}-${colorScheme}`;
+      const { violations, wide } = await copy.evaluate(async () => ({
+        violations: (await axe.run({ resultTypes: ["violations"] })).violations,
+        wide: document.documentElement.scrollWidth - innerWidth,
+      }));
+      found.push(...violations.flatMap((v) => v.nodes.map((n) => `${at}: ${v.id}: ${n.html}: ${n.failureSummary}`)));
+      if (wide > 0) found.push(`${at}: the page is ${wide} px too wide`);
+      if (name) await copy.screenshot({ path: new URL(`${at}.png`, screenshots).pathname, fullPage: true });
+    }
+  }
+  await context.close();
+  assert.deepEqual(found, []);
+}

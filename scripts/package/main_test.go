@@ -1,0 +1,214 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lethe-analytics/lethe/shared/topology"
+)
+
+// buildpackMain is the program that Google's Go buildpack makes of a package that
+// registers functions and has its dependencies vendored. It stands in
+// functions.local/app below the source
+// (https://github.com/GoogleCloudPlatform/buildpacks, cmd/go/functions_framework).
+const buildpackMain = `package main
+
+import (
+	"log"
+	"net/http"
+	"os"
+
+	_ "github.com/lethe-analytics/lethe"
+
+	"github.com/GoogleCloudPlatform/functions-framework-go/funcframework"
+)
+
+func main() {
+	http.HandleFunc("/robots.txt", http.NotFound)
+	http.HandleFunc("/favicon.ico", http.NotFound)
+	if err := funcframework.Start(os.Getenv("PORT")); err != nil {
+		log.Fatalf("Function failed to start: %v\n", err)
+	}
+}
+`
+
+// TestPackage packages every function, twice, to the same bytes; a change in one
+// changes its zip alone; and each zip is built as Google builds it, without any
+// network, and answers.
+func TestPackage(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	run := packager(t, dir)
+	first, second, third := filepath.Join(dir, "1"), filepath.Join(dir, "2"), filepath.Join(dir, "3")
+	run("../..", first, Folders())
+	some := []string{"ingest", "report", "export"}
+	run("../..", second, some)
+	changed := filepath.Join(dir, "changed")
+	copyTree(t, "../..", changed)
+	file := filepath.Join(changed, "functions/report/function.go")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, append(text, "\n// Changed.\n"...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run(changed, third, some)
+	for _, f := range some {
+		if !bytes.Equal(read(t, first, f), read(t, second, f)) {
+			t.Errorf("%s: packaged twice, and not the same", f)
+		}
+		if same := bytes.Equal(read(t, first, f), read(t, third, f)); same != (f != "report") {
+			t.Errorf("%s: the same after a change in report: %t", f, same)
+		}
+	}
+	for _, f := range Folders() {
+		program := build(t, filepath.Join(dir, "source", f), filepath.Join(first, f+".zip"))
+		for _, function := range topology.Functions {
+			if function.Folder == f {
+				answers(t, program, function.EntryPoint)
+			}
+		}
+	}
+}
+
+// packager builds the program, as scripts/deploy does: under the race detector it would
+// take minutes to compress.
+func packager(t *testing.T, dir string) func(root, out string, folders []string) {
+	t.Helper()
+	program := filepath.Join(dir, "package")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return func(root, out string, folders []string) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), program, append([]string{"-out", out}, folders...)...)
+		cmd.Dir = root
+		if text, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("package %s: %v\n%s", folders, err, text)
+		}
+	}
+}
+
+func read(t *testing.T, dir, folder string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, folder+".zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// copyTree copies what a package is made from.
+func copyTree(t *testing.T, from, to string) {
+	t.Helper()
+	for _, name := range []string{"functions", "shared"} {
+		if err := os.CopyFS(filepath.Join(to, name), os.DirFS(filepath.Join(from, name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"go.mod", "go.sum", "LICENSE"} {
+		if err := copyFile(filepath.Join(from, name), filepath.Join(to, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// build unpacks a zip and builds it as the buildpack does.
+func build(t *testing.T, dir, file string) (program string) {
+	t.Helper()
+	z, err := zip.OpenReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := filepath.Join(dir, f.Name)
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	app := filepath.Join(dir, "functions.local/app")
+	if err := os.MkdirAll(app, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(app, "main.go"), []byte(buildpackMain), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	program = filepath.Join(dir, "program")
+	// Without the paths of this machine, the packages of one zip need not be compiled
+	// again for the next.
+	cmd := exec.Command("go", "build", "-trimpath", "-o", program, app)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=vendor", "GOPROXY=off", "GOWORK=off", "GOTOOLCHAIN=local")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", file, err, out)
+	}
+	return program
+}
+
+// answers starts a program as the platform does and wants an answer, which without
+// any configuration is that the function could not start.
+func answers(t *testing.T, program, entryPoint string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program)
+	cmd.Env = []string{"FUNCTION_TARGET=" + entryPoint, fmt.Sprint("PORT=", port)}
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	for ctx.Err() == nil {
+		resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/", port))
+		if err != nil {
+			time.Sleep(20 * time.Millisecond)
+			continue
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(body), "could not start") {
+			t.Errorf("%s: %d %s %v", entryPoint, resp.StatusCode, body, err)
+		}
+		return
+	}
+	t.Errorf("%s does not answer:\n%s", entryPoint, &output)
+}
