@@ -10,4 +10,5 @@ terraform {
 
 provider "google" {
   project = var.project
+  region  = var.region
 }
