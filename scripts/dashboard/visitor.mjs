@@ -23,7 +23,9 @@ export async function visitor(t, { also = [] } = {}) {
     const { origin } = new URL(r.url());
     if (origin !== LETHE_URL && !also.includes(origin)) page.wrong.push(`a request to ${r.url()}`);
   });
-  page.on("requestfailed", (r) => r.isNavigationRequest() || page.wrong.push(`${r.url()}: ${r.failure()?.errorText}`));
+  // Aborted is what the browser gave up itself, having left the page: often the icon, for
+  // which no load waits. What the page's policy or the server refuses has other names.
+  page.on("requestfailed", (r) => r.isNavigationRequest() || r.failure()?.errorText === "net::ERR_ABORTED" || page.wrong.push(`${r.url()}: ${r.failure()?.errorText}`));
   page.on("response", (r) => r.request().isNavigationRequest() || r.status() < 400 || page.wrong.push(`${r.url()}: ${r.status()}`));
   t.after(async () => {
     await context.close();
