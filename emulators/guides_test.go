@@ -68,7 +68,7 @@ func TestGuides(t *testing.T) {
 		for i, block := range blocks[1:] {
 			script := begin + fill.Replace(html.UnescapeString(block[1]))
 			repeat := path != "/guides/events" || i > 0 // an event is sent once
-			shellPrints(t, script, wants[i+1], repeat)
+			s.shellPrints(t, script, wants[i+1], repeat)
 		}
 	}
 	s.finish(t)

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lethe-analytics/lethe/shared/queue"
+	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
@@ -45,13 +48,14 @@ func TestReadme(t *testing.T) {
 		begin += fmt.Sprintf("export %s=%s\n", name, s.env[name])
 	}
 	for i, block := range blocks {
-		shellPrints(t, begin+block[1], wants[i], i >= 2) // what is sent, is sent once
+		s.shellPrints(t, begin+block[1], wants[i], i >= 2) // what is sent, is sent once
 	}
 	s.finish(t)
 }
 
 // shellPrints runs a script in the folder of the source until it prints what it should.
-func shellPrints(t *testing.T, script string, want []string, repeat bool) {
+// Between two runs the access log is sealed, as it would be within a minute.
+func (s *live) shellPrints(t *testing.T, script string, want []string, repeat bool) {
 	t.Helper()
 	run := func() (string, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -66,11 +70,17 @@ func shellPrints(t *testing.T, script string, want []string, repeat bool) {
 		return out.String(), nil
 	}
 	deadline := time.Now().Add(90 * time.Second)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
 	out, err := run()
 	for ; err != nil || !containsAll(out, want); out, err = run() {
 		if !repeat || time.Now().After(deadline) {
 			t.Fatalf("%s\nprints %s %v\nwant %q", script, out, err, want)
 		}
+		if err := queue.NewPublisher(s.clients(t).pubsub, topology.TopicSeals, time.Minute).Publish(t.Context(), []byte("{}"), nil); err != nil {
+			t.Fatal(err)
+		}
+		<-tick.C
 	}
 }
 
