@@ -101,6 +101,10 @@ type taker struct {
 	n     int // of the request's items
 }
 
+// maxTokensHeld is of how many projects one request may bring items. An SDK knows one
+// token; without a bound one request could have as many documents read as it has items.
+const maxTokensHeld = 20
+
 // takers finds who takes the items with these tokens; nearly always there is one. What
 // some are refused for is the fault in refused.
 func (s *server) takers(r *http.Request, tokens []string, now time.Time) (takers []taker, refused, err error) {
@@ -111,6 +115,9 @@ func (s *server) takers(r *http.Request, tokens []string, now time.Time) (takers
 			i++
 		}
 		count[tokens[first]] += i - first
+	}
+	if len(count) > maxTokensHeld {
+		return nil, nil, fault.New(fault.Invalid, "more than %d tokens in one request", maxTokensHeld)
 	}
 	refused = fault.New(fault.Unauthorized, "the token is missing or unknown")
 	for token, n := range count {

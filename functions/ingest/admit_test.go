@@ -204,3 +204,24 @@ func TestMixedTokens(t *testing.T) {
 	}
 	s.published(3)
 }
+
+// A request of many tokens is refused before any of them is looked up: each would be a
+// read of the database that anybody could cause.
+func TestManyTokens(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t, nil)
+	items := func(n int) string {
+		list := []string{s.event("ann", "")}
+		for i := range n {
+			list = append(list, s.eventOf(fmt.Sprint("nobody", i), "bob"))
+		}
+		return "[" + strings.Join(list, ",") + "]"
+	}
+	if a := s.post("/track?verbose=1", jsonType, items(20)); a.code != 200 || a.body != `{"status":0,"error":"more than 20 tokens in one request"}` {
+		t.Errorf("%d %s", a.code, a.body)
+	}
+	if a := s.post("/track?verbose=1", jsonType, items(19)); a.code != 200 || a.body != `{"status":1,"error":"the token is missing or unknown"}` {
+		t.Errorf("%d %s", a.code, a.body)
+	}
+	s.published(1)
+}
