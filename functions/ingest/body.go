@@ -39,12 +39,13 @@ type body struct {
 }
 
 // readBody reads the JSON of a request: as it is, in a form as data=<JSON> or
-// data=<base64 of JSON>, or in the query of a GET. It may stand in the buffer.
-func readBody(buf *bytes.Buffer, w http.ResponseWriter, r *http.Request) (body, error) {
+// data=<base64 of JSON>, or in the query of a GET. It may stand in the buffer. A large
+// one takes the place.
+func readBody(buf *bytes.Buffer, w http.ResponseWriter, r *http.Request, place *place) (body, error) {
 	if r.Method == http.MethodGet {
 		return decodeForm(r.URL.RawQuery)
 	}
-	raw, err := web.ReadBodyInto(buf, w, r, maxForm)
+	raw, err := web.ReadBodyInto(buf, w, r, maxForm, func() error { return place.take(r.Context(), w) })
 	if err != nil {
 		return body{}, err
 	}

@@ -16,6 +16,9 @@ type Config struct {
 	PublishTimeout time.Duration `env:"LETHE_INGEST_PUBLISH_TIMEOUT, default=10s"`
 	// ReadTimeout is how long a request may take to arrive.
 	ReadTimeout time.Duration `env:"LETHE_INGEST_READ_TIMEOUT, default=20s"`
+	// LargeWait is how long a large request may wait for others before the client gets
+	// a 429.
+	LargeWait time.Duration `env:"LETHE_INGEST_LARGE_WAIT, default=5s"`
 	// CacheTTL is how long tokens, settings and opt-outs are remembered: a change
 	// takes that long to bind intake (store applies it at once).
 	CacheTTL time.Duration `env:"LETHE_INGEST_CACHE_TTL, default=60s"`
@@ -27,6 +30,7 @@ func (c *Config) Validate() error {
 		"LETHE_INGEST_LINGER":          c.Linger,
 		"LETHE_INGEST_PUBLISH_TIMEOUT": c.PublishTimeout,
 		"LETHE_INGEST_READ_TIMEOUT":    c.ReadTimeout,
+		"LETHE_INGEST_LARGE_WAIT":      c.LargeWait,
 		"LETHE_INGEST_CACHE_TTL":       c.CacheTTL,
 	}))
 }

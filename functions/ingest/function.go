@@ -43,6 +43,7 @@ func open(ctx context.Context) (http.Handler, error) {
 // New makes the function's handler.
 func New(c Config, edge *firestore.Client, ps *pubsub.Client) http.Handler {
 	s := &server{
+		room:   newRoom(c.LargeWait),
 		intake: newIntake(edge, c.CacheTTL),
 		group:  queue.NewGroup(queue.NewPublisher(ps, topology.TopicEvents, c.PublishTimeout), c.Linger),
 	}
@@ -69,6 +70,7 @@ func New(c Config, edge *firestore.Client, ps *pubsub.Client) http.Handler {
 
 // server is what the endpoints share.
 type server struct {
+	room   *room
 	intake *intake
 	group  *queue.Group
 }

@@ -31,9 +31,11 @@ func (s *server) take(w http.ResponseWriter, r *http.Request, parse func([]byte,
 	if err := allowed(w, r); err != nil {
 		return err
 	}
+	place := place{room: s.room}
+	defer place.leave()
 	buf := buffers.Get().(*bytes.Buffer)
 	defer release(buf)
-	b, err := readBody(buf, w, r)
+	b, err := readBody(buf, w, r, &place)
 	if err != nil {
 		return err
 	}
@@ -84,9 +86,11 @@ func (s *server) importEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	place := place{room: s.room}
+	defer place.leave()
 	buf := buffers.Get().(*bytes.Buffer)
 	defer release(buf)
-	b, err := readBody(buf, w, r)
+	b, err := readBody(buf, w, r, &place)
 	if err != nil {
 		return err
 	}

@@ -22,12 +22,17 @@ var gzipMagic = []byte{0x1f, 0x8b}
 // ReadBody reads a request's body, uncompressed, of at most limit bytes both on
 // the wire and after gunzip. It answers TooLarge, Timeout or Invalid faults.
 func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	return ReadBodyInto(new(bytes.Buffer), w, r, limit)
+	return ReadBodyInto(new(bytes.Buffer), w, r, limit, func() error { return nil })
 }
 
+// LargeBody is from how many bytes on, on the wire or unpacked, a body is a large one.
+const LargeBody = 512 << 10
+
 // ReadBodyInto is ReadBody with a buffer to be used again once the body is of no
-// more use.
-func ReadBodyInto(buf *bytes.Buffer, w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+// more use, for who bounds the memory of all bodies together: before it goes on to
+// read a large one it asks whether it may, and returns the error if not. It may ask
+// again.
+func ReadBodyInto(buf *bytes.Buffer, w http.ResponseWriter, r *http.Request, limit int64, large func() error) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
@@ -36,8 +41,13 @@ func ReadBodyInto(buf *bytes.Buffer, w http.ResponseWriter, r *http.Request, lim
 	default:
 		return nil, fault.New(fault.MediaType, "Content-Encoding must be gzip or absent")
 	}
+	if r.ContentLength >= LargeBody {
+		if err := large(); err != nil {
+			return nil, err
+		}
+	}
 	buf.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
-	if _, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit)); err != nil {
+	if _, err := buf.ReadFrom(&asking{http.MaxBytesReader(w, r.Body, limit), LargeBody, large}); err != nil {
 		return nil, readFault(err, limit)
 	}
 	if !bytes.HasPrefix(buf.Bytes(), gzipMagic) {
@@ -50,8 +60,12 @@ func ReadBodyInto(buf *bytes.Buffer, w http.ResponseWriter, r *http.Request, lim
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "the body is not valid gzip")
 	}
-	plain, err := io.ReadAll(io.LimitReader(zr, limit+1))
-	if err != nil {
+	plain, err := io.ReadAll(&asking{io.LimitReader(zr, limit+1), LargeBody, large})
+	var refused *fault.Error
+	switch {
+	case errors.As(err, &refused):
+		return nil, refused
+	case err != nil:
 		return nil, fault.Wrap(fault.Invalid, err, "the body is not valid gzip")
 	}
 	if int64(len(plain)) > limit {
@@ -60,11 +74,39 @@ func ReadBodyInto(buf *bytes.Buffer, w http.ResponseWriter, r *http.Request, lim
 	return plain, nil
 }
 
+// asking reads so many bytes, and what is left if it may.
+type asking struct {
+	io.Reader
+	left  int
+	large func() error // nil once it may
+}
+
+// Read implements io.Reader.
+func (a *asking) Read(p []byte) (int, error) {
+	if a.large == nil {
+		return a.Reader.Read(p)
+	}
+	if a.left == 0 {
+		if err := a.large(); err != nil {
+			return 0, err
+		}
+		a.large = nil
+		return a.Reader.Read(p)
+	}
+	n, err := a.Reader.Read(p[:min(len(p), a.left)])
+	a.left -= n
+	return n, err
+}
+
 func tooLarge(limit int64) error {
 	return fault.New(fault.TooLarge, "the body is over %d bytes", limit)
 }
 
 func readFault(err error, limit int64) error {
+	var refused *fault.Error
+	if errors.As(err, &refused) {
+		return refused
+	}
 	var tooBig *http.MaxBytesError
 	if errors.As(err, &tooBig) {
 		return tooLarge(limit)
