@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"cloud.google.com/go/storage"
+
+	"github.com/lethe-analytics/lethe/shared/fault"
 )
 
 // Signing says with which key URLs of objects are signed. Without a key file the
@@ -16,6 +18,8 @@ type Signing struct {
 	// KeyFile is a PEM file with an RSA key of Account.
 	KeyFile string `env:"LETHE_SIGNING_KEY_FILE"`
 	Account string `env:"LETHE_SIGNING_ACCOUNT"`
+	// Timeout is how long IAM is asked again while it can not sign.
+	Timeout time.Duration `env:"LETHE_SIGNING_TIMEOUT, default=10s"`
 }
 
 // MaxURLAge is the longest that a signed URL may live
@@ -27,7 +31,7 @@ func (s *Signing) Validate() error {
 	if s.KeyFile != "" && s.Account == "" {
 		return errors.New("LETHE_SIGNING_KEY_FILE needs LETHE_SIGNING_ACCOUNT")
 	}
-	return nil
+	return Positive(map[string]time.Duration{"LETHE_SIGNING_TIMEOUT": s.Timeout})
 }
 
 // URLSigner makes signed URLs of a bucket's objects.
@@ -37,9 +41,10 @@ type URLSigner struct {
 	key     []byte
 }
 
-// NewURLSigner makes a URLSigner.
+// NewURLSigner makes a URLSigner. The client knows no context for signing, and would ask
+// IAM again for ever.
 func NewURLSigner(s Signing, bucket *storage.BucketHandle) (*URLSigner, error) {
-	u := &URLSigner{bucket: bucket, account: s.Account}
+	u := &URLSigner{bucket: bucket.Retryer(storage.WithMaxRetryDuration(s.Timeout)), account: s.Account}
 	if s.KeyFile == "" {
 		return u, nil
 	}
@@ -58,7 +63,7 @@ func (u *URLSigner) URL(object string, expires time.Time) (string, error) {
 	}
 	url, err := u.bucket.SignedURL(object, o)
 	if err != nil {
-		return "", fmt.Errorf("sign a URL: %w", err)
+		return "", fault.Wrap(fault.Unavailable, err, "the link could not be signed; try again")
 	}
 	return url, nil
 }
