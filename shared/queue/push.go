@@ -89,8 +89,9 @@ func Worker(dead *Publisher, work func(context.Context, *Message) error) http.Ha
 
 // park moves a message that can never be worked on to the dead letter.
 func park(ctx context.Context, dead *Publisher, m *Message, reason error) error {
-	why := strings.ToValidUTF8(reason.Error(), "")
-	attrs := map[string]string{AttrReason: why[:min(len(why), maxAttribute)], AttrOrigin: m.ID}
+	why := reason.Error()
+	why = strings.ToValidUTF8(why[:min(len(why), maxAttribute)], "") // Pub/Sub takes nothing else
+	attrs := map[string]string{AttrReason: why, AttrOrigin: m.ID}
 	for k, v := range m.Attributes {
 		attrs[k] = v
 	}
