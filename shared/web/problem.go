@@ -71,6 +71,7 @@ func WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
 	h := w.Header()
 	SetRetryHeaders(h, kind)
 	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(s.code)
 	writeJSON(w, Problem{
 		Type: "urn:lethe:problem:" + string(kind), Title: s.title, Status: s.code,

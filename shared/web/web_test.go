@@ -59,7 +59,7 @@ func TestProblems(t *testing.T) {
 			w.Header().Get("Content-Type") != "application/problem+json" || p.RequestID != "req-1" || w.Header().Get("X-Request-Id") != "req-1" {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
-		if (w.Header().Get("Retry-After") != "") != (c.code == 503) || (w.Header().Get("WWW-Authenticate") != "") != (c.code == 401) {
+		if w.Header().Get("Cache-Control") != "no-store" || (w.Header().Get("Retry-After") != "") != (c.code == 503) || (w.Header().Get("WWW-Authenticate") != "") != (c.code == 401) {
 			t.Errorf("%s: headers %v", name, w.Header())
 		}
 	}
