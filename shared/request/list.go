@@ -26,8 +26,11 @@ func List(ctx context.Context, db *firestore.Client, project string, kind Kind, 
 	q = q.OrderBy("created", firestore.Desc).OrderBy(firestore.DocumentID, firestore.Desc)
 	if cursor != "" {
 		last, err := Get(ctx, db, project, cursor, kind)
-		if err != nil {
+		if fault.Of(err) == fault.NotFound {
 			return nil, "", fault.InField("cursor", "is not one that this list gave out")
+		}
+		if err != nil {
+			return nil, "", err
 		}
 		q = q.StartAfter(last.Created, last.ID)
 	}

@@ -310,6 +310,13 @@ func TestList(t *testing.T) {
 	if none, _, err := request.List(t.Context(), w.Default, w.Project.ID, request.Deletion, request.Done, ""); err != nil || len(none) > 0 {
 		t.Error(none, err)
 	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for ctx, want := range map[context.Context]fault.Kind{t.Context(): fault.Invalid, ended: fault.Unavailable} {
+		if _, _, err := request.List(ctx, w.Default, w.Project.ID, request.Export, "", ids[0]); fault.Of(err) != want {
+			t.Errorf("another list's cursor: %v; want %s", err, want)
+		}
+	}
 	if _, err := request.Get(t.Context(), w.Default, "other", ids[0], request.Deletion); fault.Of(err) != fault.NotFound {
 		t.Errorf("another project's request: %v", err)
 	}
