@@ -51,3 +51,13 @@ locals {
   dead_letters = merge([for m in values(local.modules) : m.dead_letters]...)
   functions    = merge([for m in values(local.modules) : m.functions]...)
 }
+
+# Cloud Run logs a line a request with the URL, in which the API names persons and SDKs
+# send events, and the client's address. Nobody here needs it: functions log what they
+# do, without persons, and alerts count Cloud Run's metrics.
+resource "google_logging_project_exclusion" "requests" {
+  name   = "lethe-requests"
+  filter = "log_id(\"run.googleapis.com/requests\")"
+
+  depends_on = [google_project_service.apis]
+}

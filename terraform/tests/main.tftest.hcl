@@ -38,6 +38,13 @@ run "queues" {
   }
 }
 
+run "logs" {
+  assert {
+    condition     = google_logging_project_exclusion.requests.filter == "log_id(\"run.googleapis.com/requests\")"
+    error_message = "Nothing keeps the URLs of requests."
+  }
+}
+
 run "data" {
   assert {
     condition = alltrue([for b in [google_storage_bucket.exports, google_storage_bucket.access_log, google_storage_bucket.source] :
