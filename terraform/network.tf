@@ -61,6 +61,8 @@ resource "google_compute_backend_service" "functions" {
   security_policy       = google_compute_security_policy.armor[each.key == "ingest" ? "intake" : "api"].id
   # shared/consent, RegionHeader: what a client itself says there is replaced
   custom_request_headers = ["X-Client-Region:{client_region}"]
+  # a browser that has been here once asks without TLS no more (RFC 6797)
+  custom_response_headers = ["Strict-Transport-Security:max-age=31536000"]
   backend {
     group = google_compute_region_network_endpoint_group.functions[each.key].id
   }

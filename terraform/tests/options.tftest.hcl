@@ -38,6 +38,10 @@ run "network_on" {
     error_message = "Each policy has limits and rules."
   }
   assert {
+    condition     = alltrue([for b in google_compute_backend_service.functions : b.custom_response_headers == toset(["Strict-Transport-Security:max-age=31536000"])])
+    error_message = "Browsers are told to come with TLS alone."
+  }
+  assert {
     condition     = google_compute_url_map.redirect[0].default_url_redirect[0].https_redirect && google_compute_ssl_policy.tls[0].min_tls_version == "TLS_1_2"
     error_message = "Nothing is served without TLS 1.2 at least."
   }
