@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"cloud.google.com/go/firestore"
@@ -94,9 +93,6 @@ type Caller struct {
 // caller learns it after that and not at the end of the time for an answer.
 const authTimeout = 10 * time.Second
 
-// failures watches for keys that are tried out.
-var failures = sync.OnceValue(security.NewFailures)
-
 // Authenticate finds the caller by "Authorization: Bearer KEY" and demands a
 // role. It answers Unauthorized or Forbidden faults, and never says which part
 // of a credential was wrong. With a Forbidden one it still says who calls, for the
@@ -118,7 +114,7 @@ func authenticate(ctx context.Context, db *firestore.Client, r *http.Request, ha
 		return Caller{}, err
 	}
 	if err != nil || k.Project == "" || k.expired(time.Now()) {
-		failures().Note(ctx, r, hash)
+		security.AuthFailure(ctx, r, hash)
 		return Caller{}, fault.New(fault.Unauthorized, "the API key is unknown or has expired")
 	}
 	caller := Caller{Project: k.Project, Role: k.Role, KeyHash: hash}

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/lethe-analytics/lethe/shared/fault"
+	"github.com/lethe-analytics/lethe/shared/security"
 )
 
 // MaxSession is how long a session works at most.
@@ -108,7 +109,7 @@ func OpenSession(ctx context.Context, db *firestore.Client, r *http.Request) (*S
 		}
 	}
 	if !time.Now().Before(s.Expires) { // the zero time of an unknown one, too
-		failures().Note(ctx, r, hash)
+		security.AuthFailure(ctx, r, hash)
 		return nil, fault.New(fault.Unauthorized, errSession)
 	}
 	return s, nil

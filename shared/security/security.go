@@ -21,6 +21,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -74,6 +75,14 @@ func NewFailures() *Failures {
 	key := make([]byte, 32)
 	rand.Read(key) // never fails (crypto/rand since Go 1.24)
 	return &Failures{key: key, sources: expirable.NewLRU[string, *atomic.Int64](10_000, nil, RepeatedWithin), lines: rate.NewLimiter(2, 100)}
+}
+
+// failures are this process's.
+var failures = sync.OnceValue(NewFailures)
+
+// AuthFailure is Note, of the Failures that a process has.
+func AuthFailure(ctx context.Context, r *http.Request, keyHash string) {
+	failures().Note(ctx, r, keyHash)
 }
 
 // Note notes a request whose credential was refused. KeyHash is the hash of the

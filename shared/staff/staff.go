@@ -22,6 +22,8 @@ import (
 	"google.golang.org/api/idtoken"
 
 	"github.com/lethe-analytics/lethe/shared/fault"
+	"github.com/lethe-analytics/lethe/shared/project"
+	"github.com/lethe-analytics/lethe/shared/security"
 )
 
 // Config is the environment by which ID tokens are verified.
@@ -114,6 +116,9 @@ func (v *Verifier) Identify(ctx context.Context, db *firestore.Client, r *http.R
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()
 	email, err := v.email(ctx, bearer(r))
+	if fault.Of(err) == fault.Unauthorized {
+		security.AuthFailure(ctx, r, project.Hash(bearer(r)))
+	}
 	if err != nil {
 		return Member{}, err
 	}
