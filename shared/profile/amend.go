@@ -189,11 +189,12 @@ func fits(sorted, added []event.Op) error {
 	if err != nil {
 		return err
 	}
+	f := newFold(before)
 	for i := range added {
-		if before, err = before.apply(&added[i]); err != nil {
+		switch fits, err := f.apply(&added[i]); {
+		case err != nil:
 			return err
-		}
-		if before.size() > MaxBytes {
+		case !fits:
 			return fault.New(fault.Conflict, "the profile would be over %d bytes", MaxBytes)
 		}
 	}

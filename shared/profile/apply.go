@@ -1,10 +1,7 @@
 package profile
 
 import (
-	"bytes"
-	"maps"
 	"math"
-	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -12,135 +9,186 @@ import (
 	"github.com/lethe-analytics/lethe/shared/event"
 )
 
-// apply gives the profile after one operation. The rules are those of
+// fold applies operations, one after the other. What one costs depends on what it
+// brings, not on the profile that is there: whoever has a token may send thousands
+// that each add to a long list. The rules are those of
 // https://docs.mixpanel.com/reference/profile-set and the pages beside it; where
 // a property is not of the kind that an operation works on, it stays as it is.
-func (p Profile) apply(o *event.Op) (Profile, error) {
-	if o.Name == "$delete" {
-		return Profile{}, nil
+type fold struct {
+	values map[string]*value // by name
+	size   int               // of the profile's JSON
+}
+
+// value is a property's: its text, or, once a list was worked on, the list.
+type value struct {
+	text string
+	list *list
+}
+
+func (v *value) size() int {
+	if v.list != nil {
+		return v.list.size
 	}
-	next := maps.Clone(p)
-	if o.Name == "$unset" {
-		names, err := list(o.Value)
-		if err != nil {
-			return nil, err
+	return len(v.text)
+}
+
+func newFold(p Profile) *fold {
+	f := &fold{values: make(map[string]*value, len(p)), size: len("{}")}
+	for name, text := range p {
+		f.put(name, &value{text: text})
+	}
+	return f
+}
+
+// profile is what has become of it.
+func (f *fold) profile() Profile {
+	p := make(Profile, len(f.values))
+	for name, v := range f.values {
+		if v.list != nil {
+			v.text, v.list = v.list.text(), nil
 		}
+		p[name] = v.text
+	}
+	return p
+}
+
+// put gives a property a value; nil takes it away.
+func (f *fold) put(name string, v *value) {
+	beside := len(appendName(nil, name)) + len(",")
+	if old := f.values[name]; old != nil {
+		f.size -= beside + old.size()
+		delete(f.values, name)
+	}
+	if v != nil {
+		f.size += beside + v.size()
+		f.values[name] = v
+	}
+}
+
+// apply applies one operation. One that would take the profile over MaxBytes does
+// not fit, and has no effect.
+func (f *fold) apply(o *event.Op) (fits bool, err error) {
+	switch o.Name {
+	case "$delete":
+		*f = *newFold(nil)
+		return true, nil
+	case "$unset":
+		names, err := items(o.Value)
 		for _, n := range names {
 			if s, err := jsontext.AppendUnquote(nil, n); err == nil {
-				delete(next, string(s))
+				f.put(string(s), nil)
 			}
 		}
-		return next, nil
+		return true, err
 	}
 	values, err := Parse(o.Value)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
+	var undo []func()
 	for name, v := range values {
-		old, exists := p[name]
-		switch o.Name {
-		case "$set":
-			next[name] = v
-		case "$set_once":
-			if !exists {
-				next[name] = v
-			}
-		case "$add":
-			if sum, ok := add(old, exists, v); ok {
-				next[name] = sum
-			}
-		case "$append", "$union", "$remove":
-			if l, ok := change(o.Name, old, exists, v); ok {
-				next[name] = l
-			}
+		if u := f.change(o.Name, name, v); u != nil {
+			undo = append(undo, u)
 		}
 	}
-	return next, nil
+	if f.size <= MaxBytes {
+		return true, nil
+	}
+	for _, u := range undo { // in any order: each is of another property
+		u()
+	}
+	return len(undo) == 0, nil
+}
+
+// change does to one property what an operation says, and returns what undoes that;
+// nil if there is nothing to undo or to be had by undoing it.
+func (f *fold) change(op, name, v string) (undo func()) {
+	old := f.values[name]
+	switch op {
+	case "$set":
+		return f.set(name, v)
+	case "$set_once":
+		if old == nil {
+			return f.set(name, v)
+		}
+	case "$add":
+		if sum, ok := add(old, v); ok {
+			return f.set(name, sum)
+		}
+	case "$append":
+		return f.grow(name, []jsontext.Value{jsontext.Value(v)}, false)
+	case "$union":
+		if more, err := items(v); err == nil {
+			return f.grow(name, more, true)
+		}
+	case "$remove":
+		if f.isList(old) {
+			before := old.list.size
+			old.list.remove(jsontext.Value(v))
+			f.size += old.list.size - before
+		}
+	}
+	return nil
+}
+
+func (f *fold) set(name, text string) (undo func()) {
+	old := f.values[name]
+	f.put(name, &value{text: text})
+	return func() { f.put(name, old) }
+}
+
+// grow adds to a list, which is made if the property does not exist.
+func (f *fold) grow(name string, more []jsontext.Value, once bool) (undo func()) {
+	v := f.values[name]
+	if v == nil {
+		undo = f.set(name, "[]")
+		v = f.values[name]
+	}
+	if !f.isList(v) {
+		return nil
+	}
+	n, before := len(v.list.values), v.list.size
+	v.list.add(more, once)
+	f.size += v.list.size - before
+	if undo != nil {
+		return undo
+	}
+	return func() {
+		now := v.list.size
+		v.list.truncate(n)
+		f.size += v.list.size - now
+	}
+}
+
+// isList reports whether a property's value is a list, and makes its items known.
+func (f *fold) isList(v *value) bool {
+	if v == nil {
+		return false
+	}
+	if v.list == nil {
+		all, err := items(v.text)
+		if err != nil {
+			return false
+		}
+		v.list = newList(all)
+		f.size += v.list.size - len(v.text)
+	}
+	return true
 }
 
 // add sums two numbers. A property that is no number, or a sum beyond float64,
 // changes nothing.
-func add(old string, exists bool, v string) (string, bool) {
-	if !exists {
-		old = "0"
+func add(old *value, v string) (string, bool) {
+	if old == nil {
+		old = &value{text: "0"}
 	}
-	a, errA := strconv.ParseFloat(old, 64)
+	if old.list != nil {
+		return "", false
+	}
+	a, errA := strconv.ParseFloat(old.text, 64)
 	b, errB := strconv.ParseFloat(v, 64)
 	if sum := a + b; errA == nil && errB == nil && !math.IsInf(sum, 0) {
 		return strconv.FormatFloat(sum, 'f', -1, 64), true
 	}
 	return "", false
-}
-
-// change appends a value to a list, unites two lists, or removes a value.
-func change(op, old string, exists bool, v string) (string, bool) {
-	if !exists {
-		if op == "$remove" {
-			return "", false
-		}
-		old = "[]"
-	}
-	items, err := list(old)
-	if err != nil {
-		return "", false
-	}
-	value := jsontext.Value(v)
-	switch op {
-	case "$append":
-		items = append(items, value)
-	case "$remove":
-		items = slices.DeleteFunc(items, func(i jsontext.Value) bool { return equal(i, value) })
-	case "$union":
-		more, err := list(v)
-		if err != nil {
-			return "", false
-		}
-		for _, m := range more {
-			if !slices.ContainsFunc(items, func(i jsontext.Value) bool { return equal(i, m) }) {
-				items = append(items, m)
-			}
-		}
-	}
-	return "[" + string(bytes.Join(asBytes(items), []byte(","))) + "]", true
-}
-
-// list reads the items of a JSON array.
-func list(text string) ([]jsontext.Value, error) {
-	dec := jsontext.NewDecoder(bytes.NewBufferString(text))
-	if dec.PeekKind() != '[' {
-		return nil, damaged(strconv.ErrSyntax)
-	}
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, damaged(err)
-	}
-	var items []jsontext.Value
-	for dec.PeekKind() != ']' {
-		v, err := dec.ReadValue()
-		if err != nil {
-			return nil, damaged(err)
-		}
-		items = append(items, v.Clone())
-	}
-	return items, nil
-}
-
-// equal compares JSON values by their canonical form (RFC 8785), so that 1 equals
-// 1.0 and the order of names does not matter.
-func equal(a, b jsontext.Value) bool {
-	if bytes.Equal(a, b) {
-		return true
-	}
-	if a.Kind() != b.Kind() {
-		return false
-	}
-	a, b = a.Clone(), b.Clone()
-	return a.Canonicalize() == nil && b.Canonicalize() == nil && bytes.Equal(a, b)
-}
-
-func asBytes(items []jsontext.Value) [][]byte {
-	out := make([][]byte, len(items))
-	for i, v := range items {
-		out[i] = v
-	}
-	return out
 }

@@ -79,14 +79,6 @@ func appendName(out []byte, name string) []byte {
 	return append(q, ':')
 }
 
-func (p Profile) size() int {
-	n := 0
-	for k, v := range p {
-		n += len(k) + len(v) + 4
-	}
-	return n
-}
-
 // Sort puts operations in the order in which they take effect.
 func Sort(ops []event.Op) {
 	slices.SortStableFunc(ops, compare)
@@ -100,17 +92,14 @@ func compare(a, b event.Op) int {
 // it twice counts once: of a message that was stored, and delivered again after an
 // erasure of its first half, the second half stands in two documents.
 func Apply(p Profile, ops []event.Op) (Profile, error) {
+	f := newFold(p)
 	for i := range ops {
 		if i > 0 && compare(ops[i-1], ops[i]) == 0 {
 			continue
 		}
-		next, err := p.apply(&ops[i])
-		if err != nil {
+		if _, err := f.apply(&ops[i]); err != nil {
 			return nil, err
 		}
-		if next.size() <= MaxBytes {
-			p = next
-		}
 	}
-	return p, nil
+	return f.profile(), nil
 }

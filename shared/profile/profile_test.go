@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/profile"
@@ -41,6 +42,63 @@ func TestTooLargeHasNoEffect(t *testing.T) {
 	p, err := profile.Apply(profile.Profile{}, []event.Op{{Name: "$set", Value: `{"a":1}`}, {Seq: 1, Name: "$set", Value: big}, {Seq: 2, Name: "$set", Value: `{"b":1}`}})
 	if err != nil || p.JSON() != `{"a":1,"b":1}` {
 		t.Error(len(p.JSON()), err)
+	}
+}
+
+// The limit is one of the profile's JSON, in which a name may take six times its bytes,
+// and holds for lists as well. What does not fit leaves nothing behind.
+func TestSizeIsThatOfTheJSON(t *testing.T) {
+	t.Parallel()
+	control := strings.Repeat(`\u0001`, profile.MaxBytes/10)
+	long := strings.Repeat("x", profile.MaxBytes/3)
+	for name, c := range map[string]struct{ before, op, value string }{
+		"name":   {`{"l":[1]}`, "$set", `{"a":1,"` + control + `":1,"b` + control + `":1}`},
+		"append": {fmt.Sprintf(`{"l":[%q,%q]}`, long, long), "$append", fmt.Sprintf(`{"a":1,"l":%q}`, long)},
+		"union":  {fmt.Sprintf(`{"l":[%q,%q]}`, long, long), "$union", fmt.Sprintf(`{"a":[1],"l":["b",%q,"c"]}`, long+"x")},
+	} {
+		p, err := profile.Parse(c.before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := profile.Apply(p, []event.Op{{Name: c.op, Value: c.value}, {Seq: 1, Name: "$union", Value: `{"l":["c"]}`}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := strings.TrimSuffix(c.before, "]}") + `,"c"]}`; got.JSON() != want {
+			t.Errorf("%s: %d bytes, %.100s; want %d", name, len(got.JSON()), got.JSON(), len(want))
+		}
+	}
+}
+
+// A request of operations that each add to a long list costs about what it brings: by
+// comparing each item with all others it would take a function for hours.
+func TestLongLists(t *testing.T) {
+	t.Parallel()
+	const each = 100
+	var ops []event.Op
+	for i := range event.MaxItems / 4 {
+		more := make([]string, each)
+		for j := range more {
+			more[j] = fmt.Sprint(i*each + j)
+		}
+		for _, name := range []string{"$union", "$append", "$remove", "$set_once"} {
+			value := "[" + strings.Join(more, ",") + "]"
+			if name == "$remove" {
+				value = more[0]
+			}
+			ops = append(ops, event.Op{Seq: len(ops), Name: name, Value: fmt.Sprintf(`{"l":%s}`, value)})
+		}
+	}
+	start := time.Now()
+	p, err := profile.Apply(profile.Profile{}, ops)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(p["l"], ","); n < 40_000 {
+		t.Errorf("%d items", n)
+	}
+	if took := time.Since(start); took > 30*time.Second {
+		t.Errorf("took %v", took)
 	}
 }
 
