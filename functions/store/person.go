@@ -111,5 +111,5 @@ func (w *writes) do(tx *firestore.Transaction, db *firestore.Client, project str
 			return err
 		}
 	}
-	return w.profile.Write(tx, ref)
+	return w.profile.Write(tx)
 }

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -102,5 +103,34 @@ func TestProfileDelete(t *testing.T) {
 			}
 			return nil
 		})
+	}
+}
+
+// Operations that are too large together for one document, because nothing of them
+// can be compressed, are stored, and counted once, whatever the number of deliveries.
+func TestLargeOperations(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	source := rand.NewChaCha8([32]byte{})
+	large := func(seq int) event.Op { // over what a profile may hold
+		b := make([]byte, 700_000)
+		_, _ = source.Read(b) // never fails
+		return op("r1", seq, t0, "$set", fmt.Sprintf(`{"x":%q}`, base64.StdEncoding.EncodeToString(b)))
+	}
+	message := opBatch(op("r1", 0, t0, "$add", `{"n":1}`), large(1), large(2), op("r1", 3, t0, "$add", `{"n":1}`))
+	for range 2 {
+		s.deliver(message)
+		if got := s.doc("ann").Profile; got != `{"n":2}` {
+			t.Errorf("profile %.100s", got)
+		}
+	}
+	s.deliver(opBatch(op("r2", 0, t0+1, "$delete", "true")))
+	s.deliver(message)
+	if got := s.doc("ann").Profile; got != `{}` {
+		t.Errorf("profile after a $delete: %.100s", got)
+	}
+	docs, err := s.ref("ann").Collection(profile.Collection).Documents(ctx).GetAll()
+	if err != nil || len(docs) != 1 {
+		t.Errorf("%d documents of operations are kept, want that of the $delete: %v", len(docs), err)
 	}
 }

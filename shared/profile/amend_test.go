@@ -66,7 +66,7 @@ func (s *subject) store(ops ...event.Op) {
 		if err := tx.Set(s.ref, map[string]any{"profile": c.Profile, "profile_at": c.At}, firestore.MergeAll); err != nil {
 			return err
 		}
-		return c.Write(tx, s.ref)
+		return c.Write(tx)
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -32,10 +32,13 @@ type Change struct {
 	Profile string    // the new profile, as JSON
 	At      time.Time // receipt of its newest operation
 
-	id     string
-	doc    *Doc     // to be written; nil if a later $delete has made it pointless
-	others []stored // older ones, to be written again or deleted
+	docs []stored // to be written; the empty ones to be deleted
 }
+
+// maxPayload is where a document of operations is cut, in bytes before compression:
+// one stays under Firestore's 1 MiB also if nothing of it can be compressed. One
+// operation is never cut.
+const maxPayload = 512 << 10
 
 // stored is one document of operations.
 type stored struct {
@@ -47,8 +50,8 @@ type stored struct {
 // returns the change, or nil if they have been applied before.
 func Plan(tx *firestore.Transaction, ref *firestore.DocumentRef, doc *person.Doc, ops []event.Op) (*Change, error) {
 	Sort(ops)
-	c := &Change{id: opsID(ops), At: ops[len(ops)-1].Received.Time()}
-	c.doc = &Doc{Received: c.At, Data: pack(ops)}
+	own := ref.Collection(Collection)
+	c := &Change{At: ops[len(ops)-1].Received.Time(), docs: cut(own, ops)}
 	if ops[0].Received.Time().After(doc.ProfileAt) && lastDelete(ops) == nil {
 		p, err := Parse(doc.Profile)
 		if err != nil {
@@ -60,8 +63,7 @@ func Plan(tx *firestore.Transaction, ref *firestore.DocumentRef, doc *person.Doc
 		c.Profile = p.JSON()
 		return c, nil
 	}
-	own := ref.Collection(Collection)
-	_, err := tx.Get(own.Doc(c.id))
+	_, err := tx.Get(c.docs[0].ref)
 	if err == nil {
 		return nil, nil
 	}
@@ -111,14 +113,13 @@ func (c *Change) fold(tx *firestore.Transaction, own *firestore.CollectionRef, d
 	if deletion == nil {
 		return nil
 	}
-	kept := notBefore(ops, deletion)
-	c.doc = nil
-	if len(kept) > 0 {
-		c.doc = &Doc{Received: kept[len(kept)-1].Received.Time(), Data: pack(kept)}
+	for i := range c.docs {
+		c.docs[i].ops = notBefore(c.docs[i].ops, deletion)
 	}
+	c.docs = slices.DeleteFunc(c.docs, func(d stored) bool { return len(d.ops) == 0 })
 	for _, l := range logs {
 		if kept := notBefore(l.ops, deletion); len(kept) < len(l.ops) {
-			c.others = append(c.others, stored{l.ref, kept})
+			c.docs = append(c.docs, stored{l.ref, kept})
 		}
 	}
 	return nil
@@ -149,25 +150,25 @@ func notBefore(ops []event.Op, limit *event.Op) []event.Op {
 }
 
 // Write adds the change to the transaction, but for the person's document.
-func (c *Change) Write(tx *firestore.Transaction, ref *firestore.DocumentRef) error {
+func (c *Change) Write(tx *firestore.Transaction) error {
 	if c == nil {
 		return nil
 	}
-	for _, o := range c.others {
-		var err error
-		if len(o.ops) == 0 {
-			err = tx.Delete(o.ref)
-		} else {
-			err = tx.Set(o.ref, Doc{Received: o.ops[len(o.ops)-1].Received.Time(), Data: pack(o.ops)})
+	return rewrite(tx, c.docs)
+}
+
+// cut divides operations into documents, in the same way whenever they come.
+func cut(own *firestore.CollectionRef, ops []event.Op) (docs []stored) {
+	size, from := 0, 0
+	for i := range ops {
+		n := len(ops[i].Value)
+		if i > from && size+n > maxPayload {
+			docs = append(docs, stored{own.Doc(opsID(ops[from:i])), ops[from:i]})
+			size, from = 0, i
 		}
-		if err != nil {
-			return err
-		}
+		size += n
 	}
-	if c.doc == nil {
-		return nil
-	}
-	return tx.Set(ref.Collection(Collection).Doc(c.id), c.doc)
+	return append(docs, stored{own.Doc(opsID(ops[from:])), ops[from:]})
 }
 
 func pack(ops []event.Op) []byte {
