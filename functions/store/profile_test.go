@@ -134,3 +134,27 @@ func TestLargeOperations(t *testing.T) {
 		t.Errorf("%d documents of operations are kept, want that of the $delete: %v", len(docs), err)
 	}
 }
+
+// A batch that touches many large profiles is stored, in as many transactions as that
+// takes: each profile is written whole, however little changes.
+func TestLargeProfiles(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	var ops []event.Op
+	for i := range 12 {
+		id := fmt.Sprint("p", i)
+		before := map[string]any{"distinct_id": id, "profile": fmt.Sprintf(`{"x":%q}`, strings.Repeat("x", profile.MaxBytes-100))}
+		if _, err := s.ref(id).Set(ctx, before); err != nil {
+			t.Fatal(err)
+		}
+		o := op("r1", i, t0, "$set", `{"plan":"pro"}`)
+		o.DistinctID = id
+		ops = append(ops, o)
+	}
+	s.deliver(opBatch(ops...))
+	for _, o := range ops {
+		if got := s.doc(o.DistinctID).Profile; !strings.HasPrefix(got, `{"plan":"pro","x":`) {
+			t.Errorf("%s: %.50s", o.DistinctID, got)
+		}
+	}
+}

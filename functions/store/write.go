@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -20,7 +21,13 @@ const (
 	maxTxBytes  = 2 << 20
 	maxTxPeople = 250
 	parallelTx  = 4
+	// maxTxProfiles bounds the profiles beside, which are written whole. How large
+	// they are shows only when they have been read.
+	maxTxProfiles = 1 << 20
 )
+
+// errTooMuch says that the profiles of some persons are too large together.
+var errTooMuch = errors.New("profiles are too large together for one transaction")
 
 // write stores the parts of a batch, many persons a transaction. What one
 // transaction has stored stays if another fails: the message comes again and
@@ -39,7 +46,7 @@ func (s *server) write(ctx context.Context, project string, people []*part) ([]l
 		now := people[:n]
 		people = people[n:]
 		g.Go(func() error {
-			said, err := s.writeTx(ctx, project, now)
+			said, err := s.writeSome(ctx, project, now)
 			mu.Lock()
 			defer mu.Unlock()
 			found = append(found, said...)
@@ -65,6 +72,21 @@ func (p *part) size() int {
 	return n
 }
 
+// writeSome stores some parts in one transaction, or in more if it must.
+func (s *server) writeSome(ctx context.Context, project string, people []*part) ([]link, error) {
+	found, err := s.writeTx(ctx, project, people)
+	if !errors.Is(err, errTooMuch) {
+		return found, err
+	}
+	half := len(people) / 2
+	first, err := s.writeSome(ctx, project, people[:half])
+	if err != nil {
+		return first, err
+	}
+	second, err := s.writeSome(ctx, project, people[half:])
+	return append(first, second...), err
+}
+
 func (s *server) writeTx(ctx context.Context, project string, people []*part) (found []link, err error) {
 	// Compressing takes the most time; done before, it holds no lock. It is done
 	// again only for those of whom something is dropped.
@@ -87,6 +109,7 @@ func (s *server) writeTx(ctx context.Context, project string, people []*part) (f
 			return err
 		}
 		all := make([]*writes, len(people))
+		profiles := 0
 		for i, p := range people {
 			w, n, err := s.decide(tx, docs[i], p, built[i], project)
 			if err != nil {
@@ -94,11 +117,17 @@ func (s *server) writeTx(ctx context.Context, project string, people []*part) (f
 			}
 			all[i] = w
 			dropped += n
+			if w.profile != nil {
+				profiles += len(w.profile.Profile)
+			}
 			said, err := links(w.part.events)
 			if err != nil {
 				return err
 			}
 			found = append(found, said...)
+		}
+		if profiles > maxTxProfiles && len(people) > 1 {
+			return errTooMuch
 		}
 		for _, w := range all { // reads come before writes
 			if err := w.do(tx, s.db, project); err != nil {
