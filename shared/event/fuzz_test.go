@@ -16,7 +16,8 @@ import (
 // the standard library reads too.
 func FuzzParseEvents(f *testing.F) {
 	for _, s := range []string{item(""), "[" + item(`,"a":{"b":[1,"x"]}`) + "," + item(`,"a":1,"a":2`) + "]",
-		item("") + "\n{\n" + item(""), `[{"event":"\ud800"}]`, "[[[[", `{"event":"x","properties":{"time":1e99}}`} {
+		item("") + "\n{\n" + item(""), `[{"event":"\ud800"}]`, "[[[[", `{"event":"x","properties":{"time":1e99}}`,
+		item(`,"t\u006fken":1`), `{"event":"x","properties":{"t\u006fken":1}}`} {
 		f.Add([]byte(s), false, false)
 		f.Add([]byte(s), true, true)
 	}
@@ -36,6 +37,11 @@ func FuzzParseEvents(f *testing.F) {
 			var props map[string]any
 			if err := json.Unmarshal([]byte(e.Properties), &props); err != nil {
 				t.Fatalf("%q: %v", e.Properties, err)
+			}
+			for _, own := range []string{"token", "time", "distinct_id", "$insert_id"} {
+				if _, kept := props[own]; kept {
+					t.Fatalf("%q is kept as a property: %s", own, e.Properties)
+				}
 			}
 			if e.Name == "" || e.InsertID == "" || event.IsNobody(e.DistinctID) || e.Time < event.Earliest || len(props) > event.MaxProperties ||
 				!utf8.ValidString(e.Name) || utf8.RuneCountInString(e.Name) > event.MaxString {

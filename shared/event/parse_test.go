@@ -36,6 +36,21 @@ func TestGoodEvent(t *testing.T) {
 	}
 }
 
+// A name means the same however it is escaped: an id that were kept as any property
+// would make the event nobody's, out of reach of the person's erasure.
+func TestEscapedNames(t *testing.T) {
+	t.Parallel()
+	body := `{"\u0065vent":"Seen","propertie\u0073":{"t\u006fken":"tok","\u0074ime":1795400000,"distinct\u005fid":"ann","\u0024insert_id":"i-1","a\"\/\u0062":{"\u0063":1}}}`
+	got, err := event.ParseEvents([]byte(body), importRules())
+	if err != nil || len(got.Events) != 1 {
+		t.Fatal(err, got)
+	}
+	want := event.Event{Name: "Seen", DistinctID: "ann", InsertID: "i-1", Time: 1795400000000, Received: now, Properties: `{"a\"/b":{"c":1}}`}
+	if got.Events[0] != want || got.Tokens[0] != "tok" {
+		t.Errorf("got %+v %v, want %+v", got.Events[0], got.Tokens, want)
+	}
+}
+
 // Each of these events is refused for the reason of the contract, and the good
 // ones around it are kept.
 func TestRefusedEvents(t *testing.T) {

@@ -111,15 +111,8 @@ func (p *parser) copyArray(field string, depth int, bad *refusal) {
 const twice = "the name occurs twice in its object"
 
 // repeated reports whether the object in hand, whose names begin at mark, has the
-// name already, and notes the name. One in which something is escaped is compared
-// by its meaning.
+// name already, and notes the name.
 func (p *parser) repeated(mark int, name string) bool {
-	if p.special && strings.IndexByte(name, '\\') >= 0 {
-		if s, ok := unquote(name); ok {
-			q, _ := jsontext.AppendQuote(nil, s)
-			name = string(q)
-		}
-	}
 	if len(p.names)-mark > MaxProperties {
 		return false // refused for their number
 	}

@@ -63,7 +63,9 @@ func (s *scanner) more(end byte, n int) bool {
 	return !s.bad
 }
 
-// name is the raw text of a member's name; its value is next.
+// name is the raw text of a member's name, one in which something is escaped as it
+// would be written without need: who looks for a name need not know the ways to write
+// it. Its value is next.
 func (s *scanner) name() string {
 	if s.kind() != '"' {
 		s.fault()
@@ -77,7 +79,17 @@ func (s *scanner) name() string {
 		return `""`
 	}
 	s.pos++
+	if s.special && strings.IndexByte(name, '\\') >= 0 {
+		return plainly(name)
+	}
 	return name
+}
+
+// plainly writes a raw string, which must be valid, with no escapes but those it needs.
+func plainly(raw string) string {
+	s, _ := unquote(raw)
+	q, _ := jsontext.AppendQuote(nil, s)
+	return string(q)
 }
 
 // value is the raw text of the next value.
