@@ -48,7 +48,7 @@ type Parsed struct {
 // in it, nor the body, may be used afterwards.
 func (r *Parsed) Release() {
 	p := r.p
-	if p == nil || cap(p.out) > maxReused || cap(r.Events) > maxReused/100 {
+	if p == nil || max(cap(p.out), cap(p.scratch)) > maxReused || cap(r.Events) > maxReused/100 {
 		return
 	}
 	clear(r.Events)
