@@ -9,11 +9,12 @@
 // It uses the Google project of GOOGLE_CLOUD_PROJECT (and the local emulator if
 // PUBSUB_EMULATOR_HOST is set). A message leaves the dead letters only after the
 // topic has stored it, so that an interruption loses nothing; what is stored
-// twice has one effect.
+// twice has one effect. What is parked again meanwhile is left where it is.
 package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
@@ -89,6 +90,7 @@ func replay(ctx context.Context, client *pubsub.Client, googleProject string, o 
 	sub := fmt.Sprintf("projects/%s/subscriptions/%s", googleProject, topology.DeadTopic(o.topic))
 	pub := queue.NewPublisher(client, o.topic, 30*time.Second)
 	var left []string
+	tried := map[[sha256.Size]byte]bool{} // a function may park again what it cannot work on at once
 	defer func() {
 		if e := giveBack(client, sub, left); e != nil {
 			err = errors.Join(err, e)
@@ -108,7 +110,8 @@ func replay(ctx context.Context, client *pubsub.Client, googleProject string, o 
 				fmt.Fprintf(out, "%s  project %s  %d bytes  %s\n", m.Message.PublishTime.AsTime().Format(time.RFC3339),
 					m.Message.Attributes[queue.AttrProject], len(m.Message.Data), reason)
 			}
-			if o.list || !strings.Contains(reason, o.reason) {
+			hash := sha256.Sum256(append([]byte(m.Message.Attributes[queue.AttrProject]+"\x00"), m.Message.Data...))
+			if o.list || !strings.Contains(reason, o.reason) || tried[hash] {
 				left = append(left, m.AckId)
 				if o.list {
 					n++
@@ -121,6 +124,7 @@ func replay(ctx context.Context, client *pubsub.Client, googleProject string, o 
 			if err := client.SubscriptionAdminClient.Acknowledge(ctx, &pubsubpb.AcknowledgeRequest{Subscription: sub, AckIds: []string{m.AckId}}); err != nil {
 				return n, fmt.Errorf("acknowledge: %w", err)
 			}
+			tried[hash] = true
 			n++
 		}
 	}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
@@ -55,5 +57,32 @@ func TestReplay(t *testing.T) {
 				t.Errorf("attributes %v", m.Attributes)
 			}
 		}
+	}
+}
+
+// What the function parks again at once is put back once, not for ever.
+func TestReplayEnds(t *testing.T) {
+	t.Parallel()
+	tenant := local.NewTenant(t, nil)
+	ps := tenant.OpenPubSub(t)
+	dead := queue.NewPublisher(ps, topology.DeadTopic(topology.TopicEvents), 10*time.Second)
+	for _, data := range []string{"a", "b"} {
+		if err := dead.Publish(t.Context(), []byte(data), map[string]string{queue.AttrReason: "the payload is damaged"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tenant.Work(t, ps, topology.TopicEvents, "store", queue.Worker(dead, func(context.Context, *queue.Message) error {
+		return fault.New(fault.Invalid, "the payload is damaged")
+	}))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	o := options{topic: topology.TopicEvents, idle: 2 * time.Second}
+	var out strings.Builder
+	if n, err := replay(ctx, ps, tenant.Config.Project, o, &out); n != 2 || err != nil {
+		t.Errorf("%d put back, %v", n, err)
+	}
+	o.list = true
+	if n, err := replay(ctx, ps, tenant.Config.Project, o, &out); n != 2 || err != nil {
+		t.Errorf("%d are dead letters again, %v", n, err)
 	}
 }
