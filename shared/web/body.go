@@ -26,6 +26,7 @@ func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 }
 
 // LargeBody is from how many bytes on, on the wire or unpacked, a body is a large one.
+// No more memory than that is made ready on the word of Content-Length alone.
 const LargeBody = 512 << 10
 
 // ReadBodyInto is ReadBody with a buffer to be used again once the body is of no
@@ -41,12 +42,7 @@ func ReadBodyInto(buf *bytes.Buffer, w http.ResponseWriter, r *http.Request, lim
 	default:
 		return nil, fault.New(fault.MediaType, "Content-Encoding must be gzip or absent")
 	}
-	if r.ContentLength >= LargeBody {
-		if err := large(); err != nil {
-			return nil, err
-		}
-	}
-	buf.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
+	buf.Grow(int(min(max(r.ContentLength, 0), LargeBody)) + bytes.MinRead)
 	if _, err := buf.ReadFrom(&asking{http.MaxBytesReader(w, r.Body, limit), LargeBody, large}); err != nil {
 		return nil, readFault(err, limit)
 	}
