@@ -9,7 +9,6 @@ import (
 	"cloud.google.com/go/firestore"
 
 	"github.com/lethe-analytics/lethe/shared/chunk"
-	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/profile"
 )
@@ -20,19 +19,12 @@ func (s *server) cluster(ctx context.Context, project string, key person.Key) ([
 	get := func(refs []*firestore.DocumentRef) ([]*firestore.DocumentSnapshot, error) {
 		return s.db.GetAll(ctx, refs)
 	}
-	const tries = 3 // a link may come between the reads of a cluster
-	for range tries {
-		all, err := person.Cluster(get, s.db, project, key)
-		if err != nil {
-			return nil, person.Doc{}, err
-		}
-		for _, m := range all {
-			if m.Key == key {
-				return all, m.Doc, nil
-			}
-		}
+	all, err := person.Cluster(get, s.db, project, key)
+	if err != nil {
+		return nil, person.Doc{}, err
 	}
-	return nil, person.Doc{}, fault.New(fault.Unavailable, "the person is being linked with others; try again")
+	own := slices.IndexFunc(all, func(m person.Member) bool { return m.Key == key })
+	return all, all[own].Doc, nil
 }
 
 // distinctIDs are all that the person is known by, in order.

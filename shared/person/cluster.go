@@ -2,8 +2,11 @@ package person
 
 import (
 	"fmt"
+	"slices"
 
 	"cloud.google.com/go/firestore"
+
+	"github.com/lethe-analytics/lethe/shared/fault"
 )
 
 // MaxLinked bounds the distinct_ids that are one person, so that all of them can
@@ -33,8 +36,33 @@ func Cluster(get Getter, db *firestore.Client, project string, key Key) ([]Membe
 	return all[0], nil
 }
 
-// Clusters is Cluster for each of some persons, in three reads for all of them.
+// clusterTries is how often clusters are read whose heads change meanwhile.
+const clusterTries = 10
+
+// Clusters is Cluster for each of some persons, in three reads for all of them. Outside
+// of a transaction a link may come between the reads: a head that has become a member
+// lists nobody any more, not even the person. Then they are read again.
 func Clusters(get Getter, db *firestore.Client, project string, keys []Key) ([][]Member, error) {
+	for range clusterTries {
+		all, err := clusters(get, db, project, keys)
+		if err != nil || complete(all, keys) {
+			return all, err
+		}
+	}
+	return nil, fault.New(fault.Unavailable, "the person is being linked with others; try again")
+}
+
+// complete reports whether each person is among those who are one with it.
+func complete(all [][]Member, keys []Key) bool {
+	for i, key := range keys {
+		if !slices.ContainsFunc(all[i], func(m Member) bool { return m.Key == key }) {
+			return false
+		}
+	}
+	return true
+}
+
+func clusters(get Getter, db *firestore.Client, project string, keys []Key) ([][]Member, error) {
 	own, err := members(get, db, project, keys)
 	if err != nil {
 		return nil, err
