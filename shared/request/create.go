@@ -220,7 +220,7 @@ func (n *New) counts(tx *firestore.Transaction, db *firestore.Client, r *Request
 	return age < RetryFor, nil
 }
 
-// cameBack reports whether anything was received of the persons since.
+// cameBack reports whether anything was received or noted of the persons since.
 func cameBack(tx *firestore.Transaction, db *firestore.Client, projectID string, parts []Part) (bool, error) {
 	var refs []*firestore.DocumentRef
 	for _, p := range parts {
@@ -240,7 +240,8 @@ func cameBack(tx *firestore.Transaction, db *firestore.Client, projectID string,
 		if err := d.DataTo(&doc); err != nil {
 			return false, err
 		}
-		if doc.DistinctID != "" {
+		said := !doc.Consent.At.IsZero() && doc.AfterFence(doc.Consent.At) // a denial that an erasure leaves is older
+		if doc.DistinctID != "" || doc.Restriction != nil || said {
 			return true, nil
 		}
 	}

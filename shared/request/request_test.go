@@ -14,6 +14,7 @@ import (
 	"cloud.google.com/go/pubsub/v2"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/shared/consent"
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/person"
@@ -172,11 +173,29 @@ func TestCreateAfterDone(t *testing.T) {
 		t.Error("nobody came back, but it is a new request")
 	}
 	ref := person.Ref(w.Default, w.Project.ID, person.MakeKey(w.Project.Secret, "ann"))
-	if _, err := ref.Set(t.Context(), person.Doc{DistinctID: "ann"}); err != nil {
-		t.Fatal(err)
-	}
-	if got := w.create(n); got.ID == first.ID {
-		t.Error("ann came back, but it is the old request")
+	fence := time.Now()
+	for name, c := range map[string]struct {
+		doc  person.Doc
+		back bool
+	}{
+		"what an erasure leaves":     {person.Doc{ErasedAt: fence, Consent: person.Consent{State: consent.Denied, At: fence}}, false},
+		"a consent that came after":  {person.Doc{ErasedAt: fence, Consent: person.Consent{State: consent.Denied, At: fence.Add(time.Second)}}, true},
+		"a restriction":              {person.Doc{ErasedAt: fence, Restriction: &person.Restriction{Since: fence}}, true},
+		"an event, by its person":    {person.Doc{ErasedAt: fence, DistinctID: "ann"}, true},
+		"one who was not erased yet": {person.Doc{DistinctID: "ann"}, true},
+	} {
+		if _, err := ref.Set(t.Context(), c.doc); err != nil {
+			t.Fatal(err)
+		}
+		got := w.create(n)
+		if (got.ID != first.ID) != c.back {
+			t.Errorf("%s: another request is %v, want %v", name, got.ID != first.ID, c.back)
+		}
+		if got.ID != first.ID { // the old one is the answer again
+			first = got
+			w.publish(got)
+			w.until(got, request.Done)
+		}
 	}
 	if got := w.create(request.New{Kind: request.Deletion, Whole: true, IDs: []string{"ann"}, IdempotencyKey: "k"}); got.ID == first.ID {
 		t.Error("another key is another request")
