@@ -49,7 +49,7 @@ func (j *job) mentioned(ctx context.Context, g *group) (map[string][]person.Key,
 }
 
 // requests takes away the archives that hold a member, made or in the making, and
-// the distinct_ids from the requests that name them. Done is false if the time is
+// what the requests that name one hold of it. Done is false if the time is
 // over while an archive is still being made.
 func (j *job) requests(ctx context.Context, g *group) (done bool, err error) {
 	names, parts, err := j.mentioned(ctx, g)
@@ -65,7 +65,7 @@ func (j *job) requests(ctx context.Context, g *group) (done bool, err error) {
 			}
 		}
 		if j.params.whole() {
-			n, err := j.scrub(ctx, f.Part, names[path])
+			n, err := j.scrub(ctx, f, names[path])
 			if err != nil {
 				return false, err
 			}
@@ -96,11 +96,11 @@ func (j *job) withdraw(ctx context.Context, id string) (done bool, err error) {
 	}
 }
 
-// scrub takes the distinct_ids of some persons out of a part, and out of the request
-// what its origin has noted.
-func (j *job) scrub(ctx context.Context, ref *firestore.DocumentRef, keys []person.Key) (n int, err error) {
+// scrub takes the distinct_ids of some persons out of a part, and the private
+// parameters out of the request.
+func (j *job) scrub(ctx context.Context, f request.Found, keys []person.Key) (n int, err error) {
 	for range fenceTries {
-		snap, err := ref.Get(ctx)
+		snap, err := f.Part.Get(ctx)
 		if status.Code(err) == codes.NotFound {
 			return 0, nil
 		}
@@ -121,7 +121,12 @@ func (j *job) scrub(ctx context.Context, ref *firestore.DocumentRef, keys []pers
 		if n == 0 {
 			return 0, nil
 		}
-		_, err = ref.Update(ctx, []firestore.Update{{Path: "ids", Value: part.IDs}}, firestore.LastUpdateTime(snap.UpdateTime))
+		// They go first: whoever finds the distinct_ids gone looks no further.
+		_, err = request.Ref(j.Default, j.project.ID, f.Request).Update(ctx, []firestore.Update{{Path: "private", Value: firestore.Delete}})
+		if err != nil && status.Code(err) != codes.NotFound {
+			return 0, fmt.Errorf("clear the parameters of a request: %w", err)
+		}
+		_, err = f.Part.Update(ctx, []firestore.Update{{Path: "ids", Value: part.IDs}}, firestore.LastUpdateTime(snap.UpdateTime))
 		if err == nil {
 			return n, nil
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/request"
 )
@@ -59,8 +60,8 @@ func (j *job) verify(ctx context.Context, g *group) (done bool, err error) {
 	return true, nil
 }
 
-// mentions counts what a request still has of persons: distinct_ids, and objects of
-// its archive.
+// mentions counts what a request still has of persons: distinct_ids, private
+// parameters, and objects of its archive.
 func (j *job) mentions(ctx context.Context, f request.Found, keys []person.Key) (n int, err error) {
 	snap, err := f.Part.Get(ctx)
 	if err != nil {
@@ -76,6 +77,13 @@ func (j *job) mentions(ctx context.Context, f request.Found, keys []person.Key) 
 				n++
 			}
 		}
+	}
+	r, err := request.Get(ctx, j.Default, j.project.ID, f.Request, "")
+	if err != nil && fault.Of(err) != fault.NotFound {
+		return 0, err
+	}
+	if err == nil && len(keys) > 0 && r.Private != "" {
+		n++
 	}
 	objects, err := request.Archive(ctx, j.Bucket, j.project.ID, f.Request)
 	return n + len(objects), err

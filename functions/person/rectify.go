@@ -40,14 +40,19 @@ type rectifyBody struct {
 	Reason string `json:"reason"`
 }
 
-// rectification is the parameters of a request. Of the new values and the conditions
-// nothing is kept once they have been taken over.
+// rectification is the parameters of a request.
 type rectification struct {
-	Reason       string        `json:"reason"`
-	ProfileNames []string      `json:"profile_names,omitempty"`
-	EventNames   []string      `json:"event_names,omitempty"`
-	Profile      string        `json:"profile,omitempty"` // object: names and new values
-	Events       []eventChange `json:"events,omitempty"`
+	Reason       string   `json:"reason"`
+	ProfileNames []string `json:"profile_names,omitempty"`
+	EventNames   []string `json:"event_names,omitempty"`
+	values       `json:"-"`
+}
+
+// values are the new values and the conditions. They stand in the request's private
+// parameters, until they have been taken over or the person is erased.
+type values struct {
+	Profile string        `json:"profile,omitempty"` // object: names and new values
+	Events  []eventChange `json:"events,omitempty"`
 }
 
 // eventChange sets properties of the events that a condition holds for.
@@ -88,7 +93,7 @@ func (s *server) rectify(ctx context.Context, caller *access.Call, w http.Respon
 	}
 	made, err := request.Create(ctx, s.db, project.Project{ID: caller.Project, Secret: secret}, request.New{
 		Kind: request.Rectification, Origin: request.API, Actor: caller.KeyHash,
-		IDs: []string{body.DistinctID}, Params: params, IdempotencyKey: idempotency,
+		IDs: []string{body.DistinctID}, Params: params, Private: params.values, IdempotencyKey: idempotency,
 	})
 	if err != nil {
 		return err
@@ -178,6 +183,12 @@ func readParams(r *request.Request) (*rectification, error) {
 	p := &rectification{}
 	if err := json.Unmarshal([]byte(r.Params), p); err != nil {
 		return nil, fmt.Errorf("decode the parameters of a rectification: %w", err)
+	}
+	if r.Private == "" {
+		return p, nil
+	}
+	if err := json.Unmarshal([]byte(r.Private), &p.values); err != nil {
+		return nil, fmt.Errorf("decode the new values of a rectification: %w", err)
 	}
 	return p, nil
 }

@@ -47,7 +47,7 @@ func TestRectificationResumes(t *testing.T) {
 	o.work(time.Minute)
 	o.until(asked.ID, request.Done)
 	want, amendments := o.everything("ann"), o.personDoc("ann").Amendments
-	o.rewind(asked.ID, map[string]any{"params": r.Params, "position": "{}"})
+	o.rewind(asked.ID, map[string]any{"private": r.Private, "position": "{}"})
 	if again := o.until(asked.ID, request.Done); again.Counts.Events.Changed+again.Counts.Profile.Properties != 0 || again.Counts.Persons != 1 {
 		t.Errorf("%+v", again.Counts)
 	}

@@ -227,7 +227,7 @@ func TestRectificationFails(t *testing.T) {
 			t.Errorf("%+v", failed)
 		}
 		r, err := request.Get(t.Context(), o.Default, o.Project.ID, asked.ID, "")
-		if err != nil || strings.Contains(r.Params, "SECRET") {
+		if err != nil || strings.Contains(r.Params+r.Private, "SECRET") {
 			t.Errorf("%+v %v", r, err)
 		}
 	}

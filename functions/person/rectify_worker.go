@@ -71,7 +71,7 @@ type progress struct {
 	Unfit    int                 `json:"unfit,omitempty"`  // events without room
 	Counts   RectificationCounts `json:"counts"`
 	Turn     bool                `json:"turn,omitempty"`     // what was asked for before is finished
-	Finished bool                `json:"finished,omitempty"` // the new values are gone from the parameters
+	Finished bool                `json:"finished,omitempty"` // the new values are gone from the request
 	Failure  string              `json:"failure,omitempty"`  // of one that is finished
 }
 
@@ -151,19 +151,10 @@ func (w *rectifier) cluster(ctx context.Context, project string, named person.Ke
 	return grown, nil
 }
 
-// finish takes the new values out of the request's parameters, whatever came of it,
-// and keeps the names. In the position it notes what came of it: a worker that is
-// killed before it could say so finds it there.
+// finish takes the new values out of the request, whatever came of it; the names
+// stay. In the position it notes what came of it: a worker that is killed before it
+// could say so finds it there.
 func (w *rectifier) finish(ctx context.Context, s *request.Slice, pos *progress, failure error) error {
-	p, err := readParams(s.Request)
-	if err != nil {
-		return err
-	}
-	p.Profile, p.Events = "", nil
-	params, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("write the parameters of a rectification: %w", err)
-	}
 	pos.Finished = true
 	var f *fault.Error
 	if errors.As(failure, &f) {
@@ -176,10 +167,10 @@ func (w *rectifier) finish(ctx context.Context, s *request.Slice, pos *progress,
 		return fmt.Errorf("write the position of a rectification: %w", err)
 	}
 	_, err = request.Ref(w.db, s.Project, s.ID).Update(ctx, []firestore.Update{
-		{Path: "params", Value: string(params)}, {Path: "position", Value: string(at)},
+		{Path: "private", Value: firestore.Delete}, {Path: "position", Value: string(at)},
 	})
 	if err != nil {
-		return fmt.Errorf("clear the parameters of a rectification: %w", err)
+		return fmt.Errorf("clear the new values of a rectification: %w", err)
 	}
 	return nil
 }

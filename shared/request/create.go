@@ -35,15 +35,16 @@ const RetryFor = time.Minute
 
 // New is a request to be created.
 type New struct {
-	Kind   Kind
-	Origin Origin
-	Actor  string   // hash of the API key
-	IDs    []string // distinct_ids; repeated ones count once
-	Find   []Identity
-	Params any    // becomes JSON
-	Extra  any    // becomes JSON, unless nil
-	Whole  bool   // of a deletion: all of the persons, not single properties or events
-	ID     string // a UUID that the origin brings; empty: a new one
+	Kind    Kind
+	Origin  Origin
+	Actor   string   // hash of the API key
+	IDs     []string // distinct_ids; repeated ones count once
+	Find    []Identity
+	Params  any    // becomes JSON
+	Private any    // becomes JSON, unless nil
+	Extra   any    // becomes JSON, unless nil
+	Whole   bool   // of a deletion: all of the persons, not single properties or events
+	ID      string // a UUID that the origin brings; empty: a new one
 	// IdempotencyKey tells two requests apart that are otherwise the same; empty
 	// for none (Idempotency-Key of the request).
 	IdempotencyKey string
@@ -102,6 +103,9 @@ func Create(ctx context.Context, db *firestore.Client, p project.Project, n New)
 	if r.ID == "" {
 		r.ID = uuid.NewString()
 	}
+	if r.Private, err = optional(n.Private != nil, n.Private); err != nil {
+		return nil, err
+	}
 	if r.Find, err = optional(len(n.Find) > 0, n.Find); err != nil {
 		return nil, err
 	}
@@ -110,7 +114,7 @@ func Create(ctx context.Context, db *firestore.Client, p project.Project, n New)
 	}
 	parts := split(p, n.IDs)
 	r.Parts = len(parts)
-	same := db.Doc("projects/" + p.ID + "/samerequests/" + n.hash(p.Secret, params))
+	same := db.Doc("projects/" + p.ID + "/samerequests/" + n.hash(p.Secret, r))
 	var answer *Request
 	err = db.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
 		var err error
@@ -166,10 +170,10 @@ func split(p project.Project, ids []string) []Part {
 
 // hash is the same for the same request; it is keyed, since it is made of
 // distinct_ids.
-func (n *New) hash(secret, params []byte) string {
+func (n *New) hash(secret []byte, r *Request) string {
 	mac := hmac.New(sha256.New, secret)
 	// Encoding cannot fail: these are strings.
-	_ = json.NewEncoder(mac).Encode([]any{n.Kind, n.Origin, n.ID, n.IdempotencyKey, n.IDs, n.Find, string(params)})
+	_ = json.NewEncoder(mac).Encode([]any{n.Kind, n.Origin, n.ID, n.IdempotencyKey, n.IDs, n.Find, r.Params, r.Private})
 	return hex.EncodeToString(mac.Sum(nil))
 }
 

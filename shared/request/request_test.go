@@ -116,6 +116,7 @@ func TestCreateTwice(t *testing.T) {
 	for name, n := range map[string]request.New{
 		"fewer persons":   {IDs: []string{"a"}},
 		"other params":    {IDs: []string{"a", "b"}, Params: map[string]any{"suppress": true}},
+		"other values":    {IDs: []string{"a", "b"}, Private: "x"},
 		"other kind":      {IDs: []string{"a", "b"}, Kind: request.Export},
 		"idempotency key": {IDs: []string{"a", "b"}, IdempotencyKey: "1"},
 		"other origin":    {IDs: []string{"a", "b"}, Origin: request.Mixpanel},
