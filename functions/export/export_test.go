@@ -82,6 +82,29 @@ func TestExport(t *testing.T) {
 	}
 }
 
+// What an erasure has not got to yet is behind its fence all the same.
+func TestExportWhileErased(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, time.Minute, time.Minute)
+	w.work()
+	for source, at := range map[string]time.Time{"BEFORE": time.Now().Add(-time.Hour), "AFTER": time.Now().Add(-time.Minute)} {
+		if _, err := person.SetConsent(t.Context(), w.Databases, w.Project.ID, w.personKey("ann"), person.Consent{State: consent.Granted, Source: source, At: at}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old, fresh := ev("ann", "Seen", 1, "2025-01-01 00:00:00", `{"a":"BEFORE"}`), ev("ann", "Seen", 2, "2025-01-01 00:00:00", `{"a":"AFTER"}`)
+	old.Received = event.Now() - 3_600_000
+	w.Deliver(t, w.store, []event.Event{old, fresh})
+	if _, err := person.Ref(w.Default, w.Project.ID, w.personKey("ann")).Set(t.Context(), map[string]any{"erased_at": time.Now().Add(-30 * time.Minute)}, mergeAll); err != nil {
+		t.Fatal(err)
+	}
+	files := w.archive(w.until(w.ask(`{"distinct_ids":["ann"]}`).ID, request.Done))
+	all := fmt.Sprint(files)
+	if strings.Contains(all, "BEFORE") || strings.Count(all, "AFTER") != 3 { // the event, the consent and its history
+		t.Error(all)
+	}
+}
+
 // Just what is asked for is in the archive.
 func TestSelection(t *testing.T) {
 	t.Parallel()

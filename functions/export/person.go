@@ -176,7 +176,9 @@ func (j *job) consents(ctx context.Context, m person.Member, all []Consent) ([]C
 			return nil, err
 		}
 		for _, c := range page {
-			all = append(all, newConsent(c))
+			if m.Doc.AfterFence(c.At) { // an erasure has not got to the others yet
+				all = append(all, newConsent(c))
+			}
 		}
 		if cursor = next; cursor == "" {
 			return all, nil
