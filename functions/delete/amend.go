@@ -13,8 +13,19 @@ import (
 	"github.com/lethe-analytics/lethe/shared/profile"
 )
 
-// amend erases single properties or events of a group: its amendments stand on the
-// persons' documents already, as the fence of that which is still on its way.
+// eraseSingle erases single properties or events of a group.
+func (j *job) eraseSingle(ctx context.Context, g *group) (done bool, err error) {
+	if done, err := j.amend(ctx, g); err != nil || !done {
+		return false, err
+	}
+	if err := j.settle(ctx, g); err != nil {
+		return false, err
+	}
+	return j.requests(ctx, g)
+}
+
+// amend rewrites what is stored of a group: its amendments stand on the persons'
+// documents already, as the fence of that which is still on its way.
 func (j *job) amend(ctx context.Context, g *group) (done bool, err error) {
 	for j.pos.Member < len(g.members) {
 		n, p, done, err := j.amendMember(ctx, g.members[j.pos.Member])

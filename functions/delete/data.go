@@ -35,10 +35,10 @@ type removal struct {
 // erase erases a group: all of it, or what the amendments say.
 func (j *job) erase(ctx context.Context, g *group) (done bool, err error) {
 	if !j.params.whole() {
-		if done, err := j.amend(ctx, g); err != nil || !done {
-			return false, err
-		}
-		return j.requests(ctx, g)
+		return j.eraseSingle(ctx, g)
+	}
+	if err := j.settle(ctx, g); err != nil {
+		return false, err
 	}
 	if _, err := person.SettleOptOuts(ctx, j.Databases, j.project.ID, g.keys(), g.newest()); err != nil {
 		return false, err

@@ -34,16 +34,11 @@ const fenceTries = 30
 // keep what others write meanwhile.
 func (j *job) fence(ctx context.Context) ([]subject, *group, error) {
 	for range fenceTries {
-		ref := request.PartRef(j.Default, j.project.ID, j.slice.ID, j.pos.Part)
-		snap, err := ref.Get(ctx)
+		snap, part, err := j.readPart(ctx, j.pos.Part)
 		if err != nil {
-			return nil, nil, fmt.Errorf("read part of a deletion: %w", err)
+			return nil, nil, err
 		}
-		var part request.Part
-		if err := snap.DataTo(&part); err != nil {
-			return nil, nil, fmt.Errorf("decode part of a deletion: %w", err)
-		}
-		g := &group{part: j.pos.Part, end: min(j.pos.Next+groupSize, len(part.Keys))}
+		g := &group{part: j.pos.Part, begin: j.pos.Next, end: min(j.pos.Next+groupSize, len(part.Keys))}
 		g.last = g.end == len(part.Keys)
 		keys := part.Keys[j.pos.Next:g.end]
 		if len(part.Subjects) < g.end {
@@ -63,6 +58,48 @@ func (j *job) fence(ctx context.Context) ([]subject, *group, error) {
 		return subjects, g, nil
 	}
 	return nil, nil, fault.New(fault.Unavailable, "the persons are being written without pause")
+}
+
+func (j *job) readPart(ctx context.Context, n int) (*firestore.DocumentSnapshot, *request.Part, error) {
+	snap, err := request.PartRef(j.Default, j.project.ID, j.slice.ID, n).Get(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read part of a deletion: %w", err)
+	}
+	part := &request.Part{}
+	if err := snap.DataTo(part); err != nil {
+		return nil, nil, fmt.Errorf("decode part of a deletion: %w", err)
+	}
+	return snap, part, nil
+}
+
+// settle notes, once, since when nobody reads any more what goes: of whole persons
+// since the fences were written, of single properties or events since all has been
+// rewritten. The fence does not tell: its clock is not Firestore's, and what reads
+// meanwhile still finds it all.
+func (j *job) settle(ctx context.Context, g *group) error {
+	for range fenceTries {
+		if !g.settled.IsZero() {
+			return nil
+		}
+		snap, part, err := j.readPart(ctx, g.part)
+		if err != nil {
+			return err
+		}
+		at := snap.ReadTime
+		if j.params.whole() {
+			at = snap.UpdateTime
+		}
+		for i := g.begin; i < g.end; i++ {
+			part.Subjects[i].Settled = at
+		}
+		_, err = snap.Ref.Update(ctx, []firestore.Update{{Path: "subjects", Value: part.Subjects}}, firestore.LastUpdateTime(snap.UpdateTime))
+		if err == nil {
+			g.settled = at
+		} else if !gcp.Overtaken(err) {
+			return fmt.Errorf("note when a deletion has settled: %w", err)
+		}
+	}
+	return fault.New(fault.Unavailable, "a deletion is being written without pause")
 }
 
 func (j *job) setFences(ctx context.Context, part *firestore.DocumentSnapshot, before []request.Subject, keys []person.Key) ([]request.Subject, error) {

@@ -20,8 +20,8 @@ import (
 // leasePause is between two looks at an export that is still being made.
 const leasePause = 200 * time.Millisecond
 
-// mentioned finds the requests that were made before the fences and name a member:
-// by part, whose names are in it.
+// mentioned finds, by part, the requests that name a member and were made before the
+// fences or before the group has settled. The names are those of before the fences.
 func (j *job) mentioned(ctx context.Context, g *group) (map[string][]person.Key, map[string]request.Found, error) {
 	names := map[string][]person.Key{}
 	parts := map[string]request.Found{}
@@ -41,6 +41,8 @@ func (j *job) mentioned(ctx context.Context, g *group) (map[string][]person.Key,
 		for _, f := range each[i] {
 			if !f.Created.After(m.fence) {
 				names[f.Part.Path] = append(names[f.Part.Path], m.key)
+			}
+			if !f.Created.After(m.fence) || !f.Created.After(g.settled) {
 				parts[f.Part.Path] = f
 			}
 		}

@@ -1,11 +1,62 @@
 package erase_test
 
 import (
+	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/request"
 )
+
+// archived reports whether an export has an archive.
+func (w *world) archived(r *request.Request) bool {
+	w.t.Helper()
+	names, err := request.Archive(w.t.Context(), w.bucket, w.Project.ID, r.ID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return len(names) > 0
+}
+
+// slice does one slice of a deletion.
+func (w *world) slice(id string) *request.Request {
+	w.t.Helper()
+	r, err := request.Get(w.t.Context(), w.Default, w.Project.ID, id, request.Deletion)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	task := fmt.Sprintf(`{"project":%q,"request":%q,"step":%d}`, r.Project, r.ID, r.Step)
+	if code := w.Push(w.t.Context(), w.t, w.worker, []byte(task)); code != http.StatusNoContent {
+		w.t.Fatal(code)
+	}
+	if r, err = request.Get(w.t.Context(), w.Default, w.Project.ID, id, request.Deletion); err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+// An export that is asked for while a property is being erased may hold what has not
+// been rewritten yet: its archive goes, though the fence is older.
+func TestEraseSingleWhileExported(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, time.Nanosecond)
+	for n := range 60 { // more chunks than a slice does
+		w.Deliver(t, w.store, []event.Event{ev("ann", "Seen", n, `{"email":"SECRET"}`)})
+	}
+	id := w.ask(`{"distinct_ids":["ann"],"properties":["email"]}`).ID
+	if r := w.slice(id); r.Status != request.Running || !strings.Contains(strings.Join(w.texts("ann"), ""), "SECRET") {
+		t.Fatalf("%+v: the erasure is not half done", r)
+	}
+	archive := w.export("ann")
+	for w.slice(id).Status != request.Done {
+	}
+	if w.archived(archive) {
+		t.Error("an archive from the time of the erasure is left")
+	}
+}
 
 // What a request holds that is personal goes, also of one that is still to be done.
 func TestErasePrivate(t *testing.T) {

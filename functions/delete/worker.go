@@ -138,8 +138,10 @@ func (j *job) groups(ctx context.Context, next stage, do func(context.Context, *
 // their fences were set.
 type group struct {
 	part    int
-	end     int  // of the persons in the part
-	last    bool // of the part
+	begin   int // of the persons in the part
+	end     int
+	last    bool      // of the part
+	settled time.Time // request.Subject.Settled of all of them
 	members []member
 }
 
@@ -155,6 +157,7 @@ func (j *job) group(ctx context.Context) (*group, error) {
 	if err != nil {
 		return nil, err
 	}
+	g.settled = subjects[0].Settled
 	seen := map[person.Key]bool{}
 	for _, s := range subjects {
 		for _, k := range append([]person.Key{s.key}, s.Linked...) {

@@ -123,6 +123,9 @@ type Subject struct {
 	Fence    time.Time    `firestore:"fence"`            // all received at or before it goes
 	Linked   []person.Key `firestore:"linked,omitempty"` // who was one with the person at that time
 	Profiles int          `firestore:"profiles"`         // of these, with a profile
+	// Settled is since when, by Firestore's clock, nobody reads any more what goes: an
+	// archive that was asked for by then may hold it. Zero: not yet.
+	Settled time.Time `firestore:"settled,omitempty"`
 }
 
 // now is the present in the precision that Firestore keeps.
