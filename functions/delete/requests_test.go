@@ -58,6 +58,21 @@ func TestEraseSingleWhileExported(t *testing.T) {
 	}
 }
 
+// An archive that holds somebody beside those who are named goes with that person.
+func TestEraseCovered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, time.Minute)
+	w.work()
+	covering, other := w.export("ann"), w.exportAgain("other", "ann")
+	if err := request.Cover(t.Context(), w.Default, covering, 0, w.personKey("device")); err != nil {
+		t.Fatal(err)
+	}
+	w.until(w.ask(`{"distinct_ids":["device"]}`).ID, request.Done)
+	if w.archived(covering) || !w.archived(other) {
+		t.Error("want only the archive that holds the erased person gone")
+	}
+}
+
 // What a request holds that is personal goes, also of one that is still to be done.
 func TestErasePrivate(t *testing.T) {
 	t.Parallel()

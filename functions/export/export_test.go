@@ -63,6 +63,10 @@ func TestExport(t *testing.T) {
 		if !strings.Contains(files["person-0001/requests.json"], asked.ID) {
 			t.Errorf("%s", files["person-0001/requests.json"])
 		}
+		found, err := request.Of(t.Context(), w.Default, w.Project.ID, w.personKey("device-1"))
+		if err != nil || !slices.ContainsFunc(found, func(f request.Found) bool { return f.Request == asked.ID }) {
+			t.Errorf("the archive is not found by a distinct_id that it holds: %v %v", found, err)
+		}
 		events := files["person-0001/events-0001."+format] + files["person-0001/events-0002."+format]
 		if strings.Contains(fmt.Sprint(files), "BOB") || strings.Count(events, "2025-01-02T03:04:05") != 1 || strings.Count(events, "device-1") != 2 {
 			t.Errorf("%s: %v", format, files)

@@ -75,12 +75,37 @@ type Restriction struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-// files writes the person's own files and notes who is one with it.
-func (j *job) files(ctx context.Context, key person.Key, id string) error {
+// members reads all who are one with the person at hand. The others are noted in the
+// request before they are read: when one of them is erased, the archive is found by
+// it, though an erasure before may have parted it from the person.
+func (j *job) members(ctx context.Context, key person.Key) ([]person.Member, error) {
 	get := func(refs []*firestore.DocumentRef) ([]*firestore.DocumentSnapshot, error) {
 		return j.db.GetAll(ctx, refs)
 	}
-	members, err := person.Cluster(get, j.db, j.project.ID, key)
+	noted := []person.Key{key}
+	for {
+		members, err := person.Cluster(get, j.db, j.project.ID, key)
+		if err != nil {
+			return nil, err
+		}
+		before := len(noted)
+		for _, m := range members {
+			if !slices.Contains(noted, m.Key) {
+				noted = append(noted, m.Key)
+			}
+		}
+		if len(noted) == before {
+			return members, nil
+		}
+		if err := request.Cover(ctx, j.db, j.slice.Request, j.pos.Person, noted[1:]...); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// files writes the person's own files and notes who is one with it.
+func (j *job) files(ctx context.Context, key person.Key, id string) error {
+	members, err := j.members(ctx, key)
 	if err != nil {
 		return err
 	}

@@ -111,3 +111,13 @@ func Of(ctx context.Context, db *firestore.Client, project string, key person.Ke
 		found = append(found, Found{Request: snap.Ref.Parent.Parent.ID, Part: snap.Ref, Created: snap.CreateTime})
 	}
 }
+
+// Cover notes that the archive of a request also holds others than those whom it names:
+// who are one with its nth person. Of finds it by them from then on.
+func Cover(ctx context.Context, db *firestore.Client, r *Request, n int, others ...person.Key) error {
+	ref := Ref(db, r.Project, r.ID).Collection(PartsCollection).Doc(fmt.Sprintf("linked-%04d", n))
+	if _, err := ref.Set(ctx, Part{Project: r.Project, IDs: make([]string, len(others)), Keys: others}); err != nil {
+		return fmt.Errorf("note who is in an archive: %w", err)
+	}
+	return nil
+}
