@@ -41,8 +41,10 @@ func (j *job) verify(ctx context.Context, g *group) (done bool, err error) {
 			doc.DistinctID != "" && !doc.FirstSeen.After(m.fence) {
 			left++
 		}
-		if doc.DistinctID == "" && (after[i].chunk != nil || after[i].operations) {
-			left++ // something came meanwhile, and the document does not name it
+		// Something came meanwhile, and the document does not name it. Behind a later
+		// fence, that is for the later erasure to see to.
+		if doc.DistinctID == "" && (after[i].chunk != nil || after[i].operations) && !doc.ErasedAt.After(m.fence) {
+			left++
 		}
 	}
 	names, parts, err := j.mentioned(ctx, g)
