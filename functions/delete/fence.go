@@ -163,6 +163,9 @@ func (j *job) mark(tx *firestore.Transaction, m person.Member, fence time.Time) 
 		changes = m.Doc.Erase(fence, j.params.Suppress)
 	} else {
 		all, _, err := amend.Add(m.Doc.Amendments, fence, j.slice.ID, j.params.amendments())
+		if err == nil {
+			all, err = amend.Without(all, j.params.Properties)
+		}
 		if err != nil {
 			return err
 		}

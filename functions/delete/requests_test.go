@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"cloud.google.com/go/firestore"
+
+	"github.com/lethe-analytics/lethe/shared/amend"
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/request"
 )
@@ -97,5 +100,21 @@ func TestErasePrivate(t *testing.T) {
 	w.until(w.ask(`{"distinct_ids":["ann"]}`).ID, request.Done)
 	if left(own) || !left(other) {
 		t.Errorf("of the erased person something is left: %v; of another: %v", left(own), left(other))
+	}
+}
+
+// A property is gone from what a rectification has left for events on their way, too.
+func TestEraseRectified(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, time.Minute)
+	w.work()
+	w.Deliver(t, w.store, []event.Event{ev("ann", "Seen", 1, `{"email":"x","plan":"free"}`)})
+	before := []amend.Amendment{{At: time.Now().Add(-time.Minute), Request: "r", Set: `{"email":"SECRET","plan":"pro"}`}}
+	if _, err := w.personRef("ann").Update(t.Context(), []firestore.Update{{Path: "amendments", Value: before}}); err != nil {
+		t.Fatal(err)
+	}
+	w.until(w.ask(`{"distinct_ids":["ann"],"properties":["email"]}`).ID, request.Done)
+	if d := w.doc("ann"); len(d.Amendments) != 2 || d.Amendments[0].Set != `{"plan":"pro"}` {
+		t.Errorf("%+v", d.Amendments)
 	}
 }

@@ -22,7 +22,7 @@ import (
 )
 
 // Amendment is one change. Exactly one of Events, Properties, Profile and Set is
-// given.
+// given, but for one that Without has left nothing to set.
 type Amendment struct {
 	At         time.Time `firestore:"at"`
 	Request    string    `firestore:"request"`              // the request that asked for it
@@ -71,6 +71,27 @@ func Add(as []Amendment, now time.Time, request string, more []Amendment) (all [
 		all = append(all, a)
 	}
 	return all, at, Check(all)
+}
+
+// Without takes properties out of the new values that amendments set: what is to be
+// erased must not stay in what was to correct it. An amendment stays though it has
+// nothing left to set: by it, its request is known to have been here.
+func Without(as []Amendment, names []string) ([]Amendment, error) {
+	r, drop := newRewriter(), nameSet(names)
+	as = slices.Clone(as)
+	for i := range as {
+		if as[i].Set == "" {
+			continue
+		}
+		text, n, err := r.object(as[i].Set, drop, nil)
+		if err != nil {
+			return nil, err
+		}
+		if as[i].Set = text; n.after == 0 {
+			as[i].Set, as[i].Where = "", ""
+		}
+	}
+	return as, nil
 }
 
 // Check refuses, as a Conflict, what is over the limits.

@@ -276,3 +276,26 @@ func object(t *testing.T, text string) map[string]string {
 	}
 	return out
 }
+
+// What is erased goes out of what once set it; the rest stays as it is.
+func TestWithout(t *testing.T) {
+	t.Parallel()
+	as := []amend.Amendment{
+		{At: at(10), Request: "a", Set: `{"email":"SECRET","a.b":1}`, Where: `properties["x"] == 1`},
+		{Request: "b", Set: `{"email":"SECRET"}`, Where: `properties["email"] == "SECRET"`},
+		{Request: "c", Set: `{"plan":"pro"}`},
+		{At: at(10), Request: "d", Properties: []string{"email"}},
+	}
+	want := []amend.Amendment{{At: at(10), Request: "a", Set: `{"a.b":1}`, Where: `properties["x"] == 1`}, {Request: "b"}, as[2], as[3]}
+	got, err := amend.Without(as, []string{"email"})
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v %v, want %+v", got, err, want)
+	}
+	if !strings.Contains(as[0].Set, "SECRET") {
+		t.Error("the list that was given has changed")
+	}
+	e := ev(`{"email":"x","x":1}`)
+	if keep, _, err := compile(t, got...).Event(&e); err != nil || !keep || e.Properties != `{"x":1,"a.b":1}` {
+		t.Errorf("%v %s %v", keep, e.Properties, err)
+	}
+}

@@ -27,6 +27,10 @@ type rewriter struct {
 	done []bool
 }
 
+func newRewriter() rewriter {
+	return rewriter{dec: jsontext.NewDecoder(bytes.NewReader(nil))}
+}
+
 // sizes counts an object's members.
 type sizes struct{ before, after int }
 

@@ -1,12 +1,9 @@
 package amend
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/where"
@@ -32,7 +29,7 @@ type step struct {
 
 // Compile readies amendments, in any order.
 func Compile(as []Amendment) (*Set, error) {
-	s := &Set{rewriter: rewriter{dec: jsontext.NewDecoder(bytes.NewReader(nil))}}
+	s := &Set{rewriter: newRewriter()}
 	as = slices.Clone(as)
 	slices.SortStableFunc(as, func(a, b Amendment) int { return a.At.Compare(b.At) })
 	for _, a := range as {
