@@ -135,7 +135,10 @@ func (s *server) receipt(ctx context.Context, caller *access.Call, w http.Respon
 
 // jwks answers GET /.well-known/jwks.json: whoever has a receipt may check it.
 func (s *server) jwks(w http.ResponseWriter, _ *http.Request) error {
-	web.WriteJSON(w, s.keys())
 	w.Header().Set("Content-Type", "application/jwk-set+json")
+	w.Header().Set("Cache-Control", "no-store")
+	if err := json.NewEncoder(w).Encode(s.keys()); err != nil {
+		return fmt.Errorf("write the public keys: %w", err)
+	}
 	return nil
 }

@@ -278,6 +278,9 @@ func TestReceiptAltered(t *testing.T) {
 	if _, err := receipt.Verify(jws, &keys); err != nil {
 		t.Fatal(err)
 	}
+	if got := local.Call(t.Context(), w.api, http.MethodGet, "/.well-known/jwks.json", "", "").Result().Header.Get("Content-Type"); got != "application/jwk-set+json" {
+		t.Errorf("the keys are %s", got)
+	}
 	if !keys.Keys[0].IsPublic() {
 		t.Fatal("the private key is handed out")
 	}
