@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"cloud.google.com/go/firestore"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -20,12 +19,8 @@ import (
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
-// Times of a sweep.
-const (
-	sweepIdle  = time.Second            // nothing comes for so long: all has been seen
-	sweepPause = 300 * time.Millisecond // between two looks at whether another sweep has ended
-	sweepLease = topology.AckDeadline   // a worker that is killed keeps the others out for so long
-)
+// sweepIdle is for how long nothing comes once all letters have been seen.
+const sweepIdle = time.Second
 
 // letters sweeps the dead letters; the next stage counts.
 func (j *job) letters(ctx context.Context) error {
@@ -58,15 +53,22 @@ func (j *job) sweep(ctx context.Context) (n swept, done bool, err error) {
 	if err != nil || release == nil {
 		return n, false, err
 	}
-	defer release()
+	back := true // what was held can be seen by the next sweep
+	defer func() {
+		if back {
+			release()
+		}
+	}()
 	client := j.PubSub.SubscriptionAdminClient
 	sub := "projects/" + j.PubSub.Project() + "/subscriptions/" + topology.DeadTopic(topology.TopicEvents)
 	var held []string
 	defer func() {
 		background, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		for some := range slices.Chunk(held, 500) { // else they come back by themselves, later
-			_ = client.ModifyAckDeadline(background, &pubsubpb.ModifyAckDeadlineRequest{Subscription: sub, AckIds: some})
+		for some := range slices.Chunk(held, 500) {
+			if client.ModifyAckDeadline(background, &pubsubpb.ModifyAckDeadlineRequest{Subscription: sub, AckIds: some}) != nil {
+				back = false // they come back by themselves, before the turn ends
+			}
 		}
 	}()
 	for {
@@ -82,17 +84,19 @@ func (j *job) sweep(ctx context.Context) (n swept, done bool, err error) {
 		if len(got.ReceivedMessages) == 0 {
 			return n, true, nil
 		}
-		for _, m := range got.ReceivedMessages {
+		for i, m := range got.ReceivedMessages {
 			replaced, err := j.letter(ctx, m.Message, fences, &n)
+			if err == nil && replaced {
+				err = client.Acknowledge(ctx, &pubsubpb.AcknowledgeRequest{Subscription: sub, AckIds: []string{m.AckId}})
+			}
 			if err != nil {
-				return n, false, err
+				for _, rest := range got.ReceivedMessages[i:] {
+					held = append(held, rest.AckId)
+				}
+				return n, false, fmt.Errorf("sweep a dead letter: %w", err)
 			}
 			if !replaced {
 				held = append(held, m.AckId)
-				continue
-			}
-			if err := client.Acknowledge(ctx, &pubsubpb.AcknowledgeRequest{Subscription: sub, AckIds: []string{m.AckId}}); err != nil {
-				return n, false, fmt.Errorf("acknowledge a dead letter: %w", err)
 			}
 		}
 	}
@@ -195,50 +199,4 @@ func (j *job) fences(ctx context.Context) (map[person.Key]time.Time, error) {
 		}
 	}
 	return all, nil
-}
-
-// sweepTurn waits until no other sweep is on its way; nil if the slice's time is
-// over before.
-func (j *job) sweepTurn(ctx context.Context) (release func(), err error) {
-	ref := j.Default.Doc("sweeps/" + topology.DeadTopic(topology.TopicEvents))
-	for {
-		until := time.Now().Add(sweepLease).UTC().Truncate(time.Microsecond)
-		mine := false
-		err := j.Default.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
-			snap, err := tx.Get(ref)
-			if err != nil && status.Code(err) != codes.NotFound {
-				return err
-			}
-			var turn struct {
-				Until time.Time `firestore:"until"`
-			}
-			if err == nil {
-				if err := snap.DataTo(&turn); err != nil {
-					return err
-				}
-			}
-			if mine = !turn.Until.After(time.Now()); !mine {
-				return nil
-			}
-			return tx.Set(ref, map[string]any{"until": until, "request": j.slice.ID})
-		})
-		if err != nil {
-			return nil, fmt.Errorf("take a turn at the dead letters: %w", err)
-		}
-		if mine {
-			return func() {
-				background, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-				defer cancel()
-				_, _ = ref.Delete(background) // else the turn ends by itself
-			}, nil
-		}
-		if !j.slice.Time() {
-			return nil, nil
-		}
-		select {
-		case <-time.After(sweepPause):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
 }
