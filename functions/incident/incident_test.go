@@ -208,6 +208,34 @@ func TestMailServer(t *testing.T) {
 	}
 }
 
+// Where no mail is taken for long, webhooks hear of updates nevertheless, and of each
+// once.
+func TestMailFailsForLong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.mail.Refuse = func(to string) bool { return to != alarm }
+	w.contacts(w.Key, someone())
+	r := w.receiver(nil)
+	e := w.endpoint(r.URL, webhook.Types...)
+	a := w.open(nil)
+	body := fmt.Appendf(nil, `{"incident":%q,"project":"app"}`, a.ID)
+	try := func(event string) {
+		t.Helper()
+		for range 2 {
+			if code := w.Push(t.Context(), t, w.worker, body); code != http.StatusServiceUnavailable {
+				t.Fatalf("%d", code)
+			}
+		}
+		w.deliver("incident-"+a.ID+event, e)
+	}
+	try("-1-1")
+	w.do(http.StatusOK, "POST", "/v1/incidents/"+a.ID+"/updates", w.staff, `{"text":"The cause is known."}`, nil)
+	try("-2-1")
+	if calls, ids := r.count(); calls != 2 || ids != 2 || !strings.Contains(string(r.body), "The cause is known.") {
+		t.Errorf("%d calls, %d ids, the last %s", calls, ids, r.body)
+	}
+}
+
 // The same again with the same key is one incident.
 func TestIdempotency(t *testing.T) {
 	t.Parallel()
