@@ -15,8 +15,8 @@ import (
 // AuthorityWithin is how long a controller has to tell its authority (GDPR Art. 33(1)).
 const AuthorityWithin = 72 * time.Hour
 
-// Answer is an incident in an answer, and in what webhooks say. The members at its end
-// are for staff alone: a customer learns nothing of others.
+// Answer is an incident in an answer, and, but for older updates, in what webhooks say.
+// The members at its end are for staff alone: a customer learns nothing of others.
 type Answer struct {
 	ID           string         `json:"id"`
 	Title        string         `json:"title"`
@@ -77,6 +77,18 @@ func newAnswer(i *Incident, staff bool) Answer {
 	if staff {
 		a.OpenedBy, a.Projects = i.By, i.Projects
 	}
+	return a
+}
+
+// eventUpdates is how many updates an event has at most: with more, one whose texts are
+// as long as they may be would be too large to be sent.
+const eventUpdates = 5
+
+// newEvent is what webhooks say of an incident: the newest of its updates alone. The
+// customer reads the others, as all of the incident, by its id.
+func newEvent(i *Incident) Answer {
+	a := newAnswer(i, false)
+	a.Updates = a.Updates[max(0, len(a.Updates)-eventUpdates):]
 	return a
 }
 

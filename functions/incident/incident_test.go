@@ -236,6 +236,27 @@ func TestMailFailsForLong(t *testing.T) {
 	}
 }
 
+// Of an incident of any length that is taken, customers are told.
+func TestLong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	to := someone()
+	w.contacts(w.Key, to)
+	r := w.receiver(nil)
+	e := w.endpoint(r.URL, webhook.Types...)
+	long := func(n int) string { return strings.Repeat("<", n) } // six bytes each in JSON
+	a := w.open(map[string]any{"description": long(10_000), "measures": long(4000), "consequences": long(4000), "title": long(200),
+		"categories": slices.Repeat([]string{long(200)}, 20)})
+	for i := range 40 {
+		w.do(http.StatusOK, "POST", "/v1/incidents/"+a.ID+"/updates", w.staff, fmt.Sprintf(`{"text":"%d %s"}`, i, long(3990)), nil)
+	}
+	w.notice(a.ID)
+	w.deliver("incident-"+a.ID+"-41-1", e)
+	if n, _ := r.count(); n != 1 || !strings.Contains(string(r.body), `"39 `) || len(w.mail.Mails(to)) != 1 {
+		t.Errorf("%d webhooks, %d mails", n, len(w.mail.Mails(to)))
+	}
+}
+
 // The same again with the same key is one incident.
 func TestIdempotency(t *testing.T) {
 	t.Parallel()

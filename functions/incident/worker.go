@@ -158,7 +158,7 @@ func (w *worker) send(ctx context.Context, i *Incident, n *Notice) (sent bool, e
 	// The version is part of the id: where mails fail for long, an update must not be
 	// taken for the event before it, which the webhooks have already.
 	count, err := webhook.Send(ctx, w.db, w.webhooks, webhook.Event{
-		ID: fmt.Sprintf("incident-%s-%d-%d", i.ID, i.Version, n.Sent+1), Project: n.Project, Type: occasion, Data: newAnswer(i, false)})
+		ID: fmt.Sprintf("incident-%s-%d-%d", i.ID, i.Version, n.Sent+1), Project: n.Project, Type: occasion, Data: newEvent(i)})
 	if err != nil {
 		return false, err
 	}

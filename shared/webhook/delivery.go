@@ -22,7 +22,7 @@ const (
 	TryFor   = 24 * time.Hour      // how long an endpoint that fails is called again
 	KeptFor  = 30 * 24 * time.Hour // how long a delivery stays in the log
 	PageSize = 100                 // deliveries on a page of the log
-	maxBody  = 64 << 10
+	maxBody  = 256 << 10           // bytes: the longest event is an incident's
 )
 
 const deliveries = "deliveries"
