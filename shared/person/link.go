@@ -84,6 +84,7 @@ type union struct {
 	members []Member // the head first
 	updates []map[string]any
 	tooMany bool
+	holds   bool // somebody comes under a legal hold
 }
 
 // planUnion reads both clusters and says what to write; nil: nothing.
@@ -175,7 +176,7 @@ func (u *union) spread() {
 			d.Restriction, u.updates[i]["restriction"] = restricted, *restricted
 		}
 		if held != nil && d.Hold == nil {
-			d.Hold, u.updates[i]["hold"] = held, *held
+			d.Hold, u.updates[i]["hold"], u.holds = held, *held, true
 		}
 	}
 }
@@ -201,6 +202,9 @@ func (u *union) write(tx *firestore.Transaction, db *firestore.Client, project s
 		if err := tx.Set(Ref(db, project, u.members[i].Key), update, firestore.Merge(paths...)); err != nil {
 			return err
 		}
+	}
+	if u.holds { // a purge that is running must look again before it deletes more (package retention)
+		return tx.Update(db.Doc("projects/"+project), []firestore.Update{{Path: "retention_version", Value: firestore.Increment(1)}})
 	}
 	return nil
 }
