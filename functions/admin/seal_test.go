@@ -3,6 +3,7 @@ package admin_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -173,6 +174,37 @@ func TestCheckpointGone(t *testing.T) {
 	w.write(access.Entry{})
 	if code := w.Push(t.Context(), t, w.worker, []byte("{}")); code == http.StatusNoContent {
 		t.Error("went on without its checkpoint")
+	}
+}
+
+// Where what was sealed is not what is to be sealed in its place, the sealing does not go
+// on: the entry would be taken for one that is sealed.
+func TestOtherIsSealed(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(w *world) error{
+		"position lost": func(w *world) error {
+			_, err := w.Default.Doc("projects/" + w.Project.ID + "/sealing/tree").Delete(w.t.Context())
+			return err
+		},
+		"another tile": func(w *world) error {
+			o := w.bucket.Object("access-log/" + w.Project.ID + "/tile/8/0/000.p/3").NewWriter(w.t.Context())
+			_, err := o.Write(make([]byte, 3*tlog.HashSize))
+			return errors.Join(err, o.Close())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.write(access.Entry{}, access.Entry{})
+			w.seal()
+			if err := spoil(w); err != nil {
+				t.Fatal(err)
+			}
+			w.write(access.Entry{})
+			if code := w.Push(t.Context(), t, w.worker, []byte(`{}`)); code == http.StatusNoContent {
+				t.Error("went on")
+			}
+		})
 	}
 }
 

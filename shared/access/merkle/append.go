@@ -22,6 +22,11 @@ func (s *Store) Append(ctx context.Context, k *Key, from int64, leaves []tlog.Ha
 	if from > old.N {
 		return fmt.Errorf("the newest checkpoint of the access log has %d entries, and it goes on with the %dth: a checkpoint is gone", old.N, from)
 	}
+	if done := min(size, old.N) - from; done > 0 {
+		if err := s.same(ctx, old, from, leaves[:done]); err != nil {
+			return err
+		}
+	}
 	if size <= old.N {
 		return nil
 	}
@@ -46,6 +51,26 @@ func (s *Store) Append(ctx context.Context, k *Key, from int64, leaves []tlog.Ha
 		return err
 	}
 	return s.write(ctx, checkpointName(size), text)
+}
+
+// same makes sure that the tree has these leaves from an index on. It has others where
+// the list of them was lost or is an older one, as of a backup: what is sealed next would
+// then be passed over for good, though it is nowhere.
+func (s *Store) same(ctx context.Context, tree tlog.Tree, from int64, leaves []tlog.Hash) error {
+	indexes := make([]int64, len(leaves))
+	for i := range leaves {
+		indexes[i] = tlog.StoredHashIndex(0, from+int64(i))
+	}
+	there, err := s.Reader(ctx, tree).ReadHashes(indexes)
+	if err != nil {
+		return fmt.Errorf("read what is sealed of the access log: %w", err)
+	}
+	for i, h := range there {
+		if h != leaves[i] {
+			return fmt.Errorf("the access log has another entry at place %d than is to be sealed there", from+int64(i))
+		}
+	}
+	return nil
 }
 
 func (s *Store) writeTiles(ctx context.Context, hashes tlog.HashReader, from, to int64) error {

@@ -1,6 +1,7 @@
 package merkle
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -70,16 +71,23 @@ func (s *Store) read(ctx context.Context, name string) ([]byte, error) {
 }
 
 // write writes an object that is never written again: what is there already, of the
-// same name, is the same.
+// same name, must be the same.
 func (s *Store) write(ctx context.Context, name string, b []byte) error {
 	w := s.object(name).If(storage.Conditions{DoesNotExist: true}).NewWriter(ctx)
 	w.ChunkSize = 0 // small enough for one request
 	_, err := w.Write(b)
 	err = errors.Join(err, w.Close())
-	if e := (*googleapi.Error)(nil); err == nil || errors.As(err, &e) && e.Code == http.StatusPreconditionFailed {
+	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("write %s of the access log: %w", name, err)
+	if e := (*googleapi.Error)(nil); !errors.As(err, &e) || e.Code != http.StatusPreconditionFailed {
+		return fmt.Errorf("write %s of the access log: %w", name, err)
+	}
+	there, err := s.read(ctx, name)
+	if err == nil && !bytes.Equal(there, b) {
+		err = fmt.Errorf("write %s of the access log: it is there, and is another", name)
+	}
+	return err
 }
 
 // Tile reads a tile as it is stored; it proves nothing by itself.
