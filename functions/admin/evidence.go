@@ -39,8 +39,10 @@ type Evidence struct {
 	Statistics     []Statistics      `json:"request_statistics"` // of the requests above
 	RetentionDays  int               `json:"retention_days"`     // in force; -1: unlimited
 	RetentionRules []retention.Rule  `json:"retention_rules"`
-	Retention      []EvidenceRun     `json:"retention_runs"`
-	AccessLog      *Checkpoint       `json:"access_log"` // null: nothing has been sealed yet
+	// RetentionHistory has each change of the two above.
+	RetentionHistory []EvidenceRetention `json:"retention_history"`
+	Retention        []EvidenceRun       `json:"retention_runs"`
+	AccessLog        *Checkpoint         `json:"access_log"` // null: nothing has been sealed yet
 }
 
 // Agreements are the data processing agreement's versions, and those accepted.
@@ -122,7 +124,7 @@ func (s *server) gather(ctx context.Context, c *access.Call) (*Evidence, error) 
 	e := &Evidence{Issuer: s.publicURL, IssuedAt: now.Unix(), Project: p.ID, Name: p.Name, CreatedAt: p.Created.UTC(), GeneratedAt: now,
 		Cut: []string{}, StaffForbidden: p.ForbidStaff}
 	for _, part := range []func(context.Context, *Evidence, *project.Project) error{
-		s.agreements, s.history, s.keysOf, s.attestations, s.grantsOf, s.requestsOf, s.runsOf,
+		s.agreements, s.history, s.keysOf, s.attestations, s.grantsOf, s.requestsOf, s.retentionOf, s.runsOf,
 	} {
 		if err := part(ctx, e, &p); err != nil {
 			return nil, err

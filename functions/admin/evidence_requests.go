@@ -12,7 +12,6 @@ import (
 
 	"github.com/lethe-analytics/lethe/shared/project"
 	"github.com/lethe-analytics/lethe/shared/request"
-	"github.com/lethe-analytics/lethe/shared/retention"
 )
 
 // EvidenceRequest is how a data-subject request was dealt with.
@@ -125,42 +124,4 @@ func statistics(list []EvidenceRequest) []Statistics {
 		all = append(all, s)
 	}
 	return all
-}
-
-// EvidenceRun is one day's purge.
-type EvidenceRun struct {
-	Day        string         `json:"day" firestore:"day"`
-	StartedAt  time.Time      `json:"started_at" firestore:"started"`
-	FinishedAt time.Time      `json:"finished_at,omitzero" firestore:"finished"`
-	Days       int            `json:"retention_days" firestore:"days"` // -1: unlimited
-	Held       bool           `json:"held" firestore:"held"`           // by a legal hold
-	Counts     map[string]int `json:"counts" firestore:"counts"`
-	Oldest     string         `json:"oldest_day" firestore:"oldest"`
-	Overdue    bool           `json:"overdue" firestore:"overdue"`
-}
-
-// runsOf reads the records that the function retention keeps.
-func (s *server) runsOf(ctx context.Context, e *Evidence, p *project.Project) error {
-	policy, err := retention.Read(ctx, s.DB, p.ID, e.GeneratedAt)
-	if err != nil {
-		return err
-	}
-	e.RetentionDays, e.RetentionRules = policy.Days, append([]retention.Rule{}, policy.Rules...)
-	q := s.DB.Collection("projects/"+p.ID+"/retention_runs").OrderBy("day", firestore.Desc).Limit(maxEvidence+1).
-		Select("day", "started", "finished", "days", "held", "counts", "oldest", "overdue")
-	var list []EvidenceRun
-	err = each(ctx, q, func(snap *firestore.DocumentSnapshot) error {
-		var r EvidenceRun
-		if err := snap.DataTo(&r); err != nil {
-			return err
-		}
-		r.StartedAt, r.FinishedAt = r.StartedAt.UTC(), r.FinishedAt.UTC()
-		list = append(list, r)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("read retention runs: %w", err)
-	}
-	e.Retention = cut(e, "retention_runs", list)
-	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/lethe-analytics/lethe/shared/project"
 	"github.com/lethe-analytics/lethe/shared/receipt"
 	"github.com/lethe-analytics/lethe/shared/request"
+	"github.com/lethe-analytics/lethe/shared/retention"
 )
 
 // request stores a request that was made and finished so long ago.
@@ -44,6 +45,11 @@ func TestEvidence(t *testing.T) {
 	o.request("e", request.Deletion, request.Cancelled, day("2026-01-01"), day("2026-01-02"))
 	run := map[string]any{"day": "2026-02-01", "started": day("2026-02-01"), "finished": day("2026-02-02"), "days": 30, "counts": map[string]int{"events": 7}, "oldest": "2026-01-02"}
 	if _, err := o.Default.Doc("projects/app/retention_runs/2026-02-01").Set(t.Context(), run); err != nil {
+		t.Fatal(err)
+	}
+	change := retention.Change{Number: 3, Days: 90, Rules: []retention.Rule{{Event: "e", Days: 7}}, By: "k", At: day("2026-01-01"),
+		Pending: &retention.Pending{Days: 30, EffectiveAt: day("2026-01-02")}}
+	if _, err := o.Default.Doc("projects/app/retention_history/3").Set(t.Context(), change); err != nil {
 		t.Fatal(err)
 	}
 	g := o.grant("sue@example.com", "")
@@ -77,6 +83,9 @@ func TestEvidence(t *testing.T) {
 	}
 	if len(e.Retention) != 1 || e.Retention[0].Counts["events"] != 7 || e.RetentionDays != project.DefaultRetentionDays {
 		t.Errorf("%+v", e.Retention)
+	}
+	if h := e.RetentionHistory; len(h) != 1 || h[0].Days != 90 || len(h[0].Rules) != 1 || h[0].By != "k" || h[0].Pending.Days != 30 || !h[0].Pending.EffectiveAt.Equal(day("2026-01-02")) {
+		t.Errorf("%+v", h)
 	}
 	if e.AccessLog == nil || e.AccessLog.Key != o.key.Public || !strings.Contains(e.AccessLog.Checkpoint, "app") {
 		t.Errorf("%+v", e.AccessLog)

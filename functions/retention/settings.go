@@ -172,7 +172,7 @@ func (s *server) put(ctx context.Context, caller *access.Call, w http.ResponseWr
 	if err != nil {
 		return err
 	}
-	if d, err = s.change(ctx, caller, func(d retention.Doc) (retention.Doc, error) { return d.Change(to, now, caller.KeyHash), nil }); err != nil {
+	if d, err = s.change(ctx, caller, now, func(d retention.Doc) (retention.Doc, error) { return d.Change(to, now, caller.KeyHash), nil }); err != nil {
 		return err
 	}
 	if d.Pending != nil {
@@ -183,8 +183,9 @@ func (s *server) put(ctx context.Context, caller *access.Call, w http.ResponseWr
 
 // takeBack answers DELETE /v1/retention/pending.
 func (s *server) takeBack(ctx context.Context, caller *access.Call, w http.ResponseWriter, _ *http.Request) error {
-	d, err := s.change(ctx, caller, func(d retention.Doc) (retention.Doc, error) {
-		if d = d.Settled(s.config.now()); d.Pending == nil {
+	now := s.config.now()
+	d, err := s.change(ctx, caller, now, func(d retention.Doc) (retention.Doc, error) {
+		if d = d.Settled(now); d.Pending == nil {
 			return d, fault.New(fault.NotFound, "no change is pending; one that has taken effect cannot be taken back")
 		}
 		d.Pending = nil
@@ -197,21 +198,22 @@ func (s *server) takeBack(ctx context.Context, caller *access.Call, w http.Respo
 	return s.answer(ctx, caller, w, d, http.StatusOK)
 }
 
-// change changes the settings as they are stored.
-func (s *server) change(ctx context.Context, caller *access.Call, by func(retention.Doc) (retention.Doc, error)) (d retention.Doc, err error) {
+// change changes the settings as they are stored, and keeps a record of it.
+func (s *server) change(ctx context.Context, caller *access.Call, now time.Time, by func(retention.Doc) (retention.Doc, error)) (d retention.Doc, err error) {
 	ref := retention.Ref(s.db, caller.Project)
 	err = s.db.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
 		snap, err := tx.Get(ref)
 		if err != nil {
 			return err
 		}
-		if d, err = retention.Decode(snap); err != nil {
+		read, err := retention.Decode(snap)
+		if err != nil {
 			return err
 		}
-		if d, err = by(d); err != nil {
+		if d, err = by(read); err != nil {
 			return err
 		}
-		return tx.Update(ref, d.Updates())
+		return d.Store(tx, ref, read, now, caller.KeyHash)
 	})
 	if err != nil {
 		return d, fmt.Errorf("change retention: %w", err)

@@ -1,7 +1,8 @@
 // Package retention owns how long a project's event data is kept: the settings, how
 // they change, and up to which day they let a purge go.
 //
-//	projects/{project}   Doc: retention_days, retention_rules, retention_pending, retention_hold
+//	projects/{project}                        Doc: retention_days, retention_rules, retention_pending, retention_hold
+//	projects/{project}/retention_history/{n}  Change: what it was made, by whom and when
 //
 //	change ─┬─ longer ──▶ at once
 //	        └─ shorter ─▶ pending for Wait, can be taken back ─▶ Doc.Settled
