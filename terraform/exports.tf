@@ -23,7 +23,7 @@ resource "google_storage_bucket" "exports" {
     }
   }
 
-  # functions/export, KeptFor
+  # shared/retention, ArchiveDays
   lifecycle_rule {
     action {
       type = "Delete"

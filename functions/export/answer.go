@@ -10,12 +10,9 @@ import (
 
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/request"
+	"github.com/lethe-analytics/lethe/shared/retention"
 	"github.com/lethe-analytics/lethe/shared/web"
 )
-
-// KeptFor is how long an archive is kept (a lifecycle rule of the bucket,
-// terraform/exports.tf).
-const KeptFor = 7 * 24 * time.Hour
 
 // Export is the answer about one export.
 type Export struct {
@@ -49,12 +46,16 @@ type Exports struct {
 
 // newExport makes the answer with a link, if there is an archive.
 func (s *server) newExport(ctx context.Context, caller *access.Call, r *request.Request) (*Export, error) {
-	e, err := describe(r)
+	kept, err := retention.Read(ctx, s.db, r.Project, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	e, err := describe(r, kept)
 	if err != nil || r.Status != request.Done || e.Gone != "" {
 		return e, err
 	}
 	expires := time.Now().Add(s.config.URLTTL).UTC().Truncate(time.Second)
-	if gone := r.Finished.Add(KeptFor).UTC().Truncate(time.Second); expires.After(gone) {
+	if gone := gone(r, kept).UTC().Truncate(time.Second); expires.After(gone) {
 		expires = gone
 	}
 	if e.URL, err = s.signer.URL(archiveName(r), expires); err != nil {
@@ -65,7 +66,12 @@ func (s *server) newExport(ctx context.Context, caller *access.Call, r *request.
 	return e, nil
 }
 
-func describe(r *request.Request) (*Export, error) {
+// gone is when the archive of a finished export goes.
+func gone(r *request.Request, kept retention.Doc) time.Time {
+	return r.Finished.Add(time.Duration(kept.ArchiveDays()) * 24 * time.Hour)
+}
+
+func describe(r *request.Request, kept retention.Doc) (*Export, error) {
 	p, err := readParams(r)
 	if err != nil {
 		return nil, err
@@ -84,8 +90,8 @@ func describe(r *request.Request) (*Export, error) {
 	switch {
 	case r.Void:
 		e.Gone = "somebody in it has been erased"
-	case time.Since(r.Finished) >= KeptFor:
-		e.Gone = "archives are kept for 7 days"
+	case !time.Now().Before(gone(r, kept)):
+		e.Gone = fmt.Sprintf("archives are kept for %d days, and not longer than the project's retention", retention.ArchiveDays)
 	}
 	return e, nil
 }
@@ -127,7 +133,7 @@ func (s *server) cancel(ctx context.Context, caller *access.Call, w http.Respons
 	if err != nil {
 		return err
 	}
-	e, err := describe(cancelled)
+	e, err := describe(cancelled, retention.Doc{})
 	if err != nil {
 		return err
 	}
@@ -145,9 +151,13 @@ func (s *server) list(ctx context.Context, caller *access.Call, w http.ResponseW
 	if err != nil {
 		return err
 	}
+	kept, err := retention.Read(ctx, s.db, caller.Project, time.Now())
+	if err != nil {
+		return err
+	}
 	a := Exports{Exports: []*Export{}, NextCursor: next}
 	for _, r := range page {
-		e, err := describe(r)
+		e, err := describe(r, kept)
 		if err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/project"
 	"github.com/lethe-analytics/lethe/shared/request"
+	"github.com/lethe-analytics/lethe/shared/retention"
 )
 
 // An archive holds all that is known of a person, in each format, and nothing of
@@ -191,12 +192,20 @@ func TestLink(t *testing.T) {
 	if len(list.Exports) != 2 || list.Exports[0]["id"] != two.ID || list.Exports[0]["url"] != nil {
 		t.Errorf("%v", list)
 	}
-	// After 7 days there is nothing to link to.
-	if _, err := request.Ref(w.Default, w.Project.ID, one.ID).Set(t.Context(), map[string]any{"finished": time.Now().Add(-export.KeptFor)}, mergeAll); err != nil {
-		t.Fatal(err)
-	}
-	if old := w.until(one.ID, request.Done); old.URL != "" || old.Gone == "" {
-		t.Errorf("%+v", old)
+	// After 7 days there is nothing to link to, nor after the project's retention.
+	for kept, days := range map[int]int{2: 2, 30: retention.ArchiveDays, retention.Unlimited: retention.ArchiveDays} {
+		if _, err := w.Default.Doc("projects/"+w.Project.ID).Set(t.Context(), map[string]any{"retention_days": kept}, mergeAll); err != nil {
+			t.Fatal(err)
+		}
+		for ago, there := range map[time.Duration]bool{0: false, time.Minute: true} {
+			finished := time.Now().AddDate(0, 0, -days).Add(ago)
+			if _, err := request.Ref(w.Default, w.Project.ID, one.ID).Set(t.Context(), map[string]any{"finished": finished}, mergeAll); err != nil {
+				t.Fatal(err)
+			}
+			if old := w.until(one.ID, request.Done); (old.URL != "") != there || (old.Gone == "") != there || there && old.URLExpiresAt.After(finished.AddDate(0, 0, days)) {
+				t.Errorf("after %d days, %v: %+v", days, ago, old)
+			}
+		}
 	}
 }
 

@@ -13,13 +13,11 @@ import (
 	"github.com/lethe-analytics/lethe/shared/retention"
 )
 
-// archiveDays is how long an export is kept. The bucket's lifecycle deletes it as
-// well; neither heeds a hold, since an archive is a copy.
-const archiveDays = 7
-
-// archives deletes the objects of old exports.
+// archives deletes the objects of old exports. The bucket's lifecycle deletes them as
+// well, later where retention is shorter; neither heeds a hold, since an archive is a
+// copy.
 func (j *job) archives(ctx context.Context) (done bool, err error) {
-	before := j.config.now().AddDate(0, 0, -archiveDays)
+	before := j.config.now().AddDate(0, 0, -j.doc.ArchiveDays())
 	objects := j.bucket.Objects(ctx, &storage.Query{Prefix: "exports/" + j.project + "/"})
 	n := 0
 	for n == 0 || j.time() { // of those that stay there are few, since exports go within days

@@ -54,11 +54,18 @@ func TestFanOut(t *testing.T) {
 	if got := w.stored("other"); len(got.events) != 1 {
 		t.Errorf("other: %+v", got.events)
 	}
-	// Archives go by their own age, also under a hold, and nothing else in the bucket.
+	// Archives go by their own age, or by the retention if that is shorter, also under a
+	// hold, and nothing else in the bucket.
 	w.call("PUT", "/v1/retention/hold", `{"reason":"a case"}`, 200, nil)
-	w.set(time.Now().AddDate(0, 0, 8))
-	if run := w.purge(); run.Counts.Archives != 1 || !run.Held || run.Counts.Chunks != 0 || run.Overdue {
-		t.Errorf("%+v", run)
+	for _, c := range []struct{ after, days, gone int }{{3, 10, 0}, {4, 3, 1}, {5, rules.Unlimited, 0}, {8, rules.Unlimited, 1}} {
+		if c.after == 5 {
+			object("exports/app/one/archive.zip")
+		}
+		w.settings(map[string]any{"retention_days": c.days})
+		w.set(time.Now().AddDate(0, 0, c.after))
+		if run := w.purge(); run.Counts.Archives != c.gone || !run.Held || run.Counts.Chunks != 0 || run.Overdue {
+			t.Errorf("%+v: %+v", c, run)
+		}
 	}
 	for name, there := range map[string]bool{"exports/app/one/archive.zip": false, "checkpoints/app": true} {
 		if _, err := w.bucket.Object(name).Attrs(t.Context()); (err == nil) != there {

@@ -131,6 +131,19 @@ func (d Doc) Updates() []firestore.Update {
 	}
 }
 
+// ArchiveDays is for how many days the archive of an export is kept at most (a lifecycle
+// rule of the bucket, terraform/exports.tf).
+const ArchiveDays = 7
+
+// ArchiveDays is for how many days the project's archives are kept: not longer than the
+// events that they are copies of.
+func (d Doc) ArchiveDays() int {
+	if d.Days == Unlimited {
+		return ArchiveDays
+	}
+	return min(d.Days, ArchiveDays)
+}
+
 // Cutoff is the first day that is kept; all before it may go. It is empty, which is
 // before every day, where the days are Unlimited.
 func Cutoff(days int, today time.Time) string {
