@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -150,6 +151,9 @@ func (v *Verifier) email(ctx context.Context, token string) (string, error) {
 	p, err := v.tokens.Validate(ctx, token, v.config.Audience)
 	if ctx.Err() != nil {
 		return "", fmt.Errorf("verify ID token: %w", ctx.Err())
+	}
+	if down := (*url.Error)(nil); errors.As(err, &down) { // no fault of the token
+		return "", fault.Wrap(fault.Unavailable, err, "the issuer's keys can not be read now; try again")
 	}
 	if err != nil {
 		return "", unknown(err)

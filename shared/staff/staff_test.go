@@ -85,3 +85,27 @@ func TestTokens(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// While the issuer's keys cannot be read, no token is called bad.
+func TestIssuerIsDown(t *testing.T) {
+	t.Parallel()
+	n := local.NewTenant(t, nil)
+	issuer, err := local.StartIssuer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := issuer.Token("ann@example.com", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := staff.NewVerifier(t.Context(), staff.Config{Audience: local.StaffAudience, Issuer: issuer.URL, CertsURL: issuer.CertsURL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer.Stop()
+	r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
+	r.Header.Set("Authorization", "Bearer "+token)
+	if _, err := v.Identify(t.Context(), n.Default, r); fault.Of(err) != fault.Unavailable {
+		t.Error(err)
+	}
+}
