@@ -156,21 +156,6 @@ func firstOf(a, b string) string {
 	return strings.TrimSpace(b)
 }
 
-// entries downloads all entries.
-func (d *download) entries(ctx context.Context) error {
-	body, err := d.open(ctx, "/v1/access-log?format=ndjson")
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	f, err := os.OpenFile(d.dir.path(entriesFile), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(f, body)
-	return errors.Join(err, f.Close())
-}
-
 // tiles downloads the tiles of a tree; full ones that are there do not change.
 func (d *download) tiles(ctx context.Context, size int64) error {
 	for _, t := range tlog.NewTiles(merkle.Height, 0, size) {
