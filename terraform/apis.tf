@@ -1,10 +1,12 @@
-# The APIs that Lethe needs.
+# The APIs that Lethe needs. The first two that Terraform itself asks, of projects and of
+# APIs, scripts/deploy has enabled before.
 resource "google_project_service" "apis" {
   for_each = toset(concat([
     "artifactregistry.googleapis.com",
     "cloudbuild.googleapis.com",
     "cloudfunctions.googleapis.com",
     "cloudkms.googleapis.com",
+    "cloudresourcemanager.googleapis.com",
     "cloudscheduler.googleapis.com",
     "firestore.googleapis.com",
     "iam.googleapis.com",

@@ -2,7 +2,10 @@ package terraform_test
 
 import (
 	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -24,6 +27,77 @@ func TestDeployRefuses(t *testing.T) {
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(out), want) {
 			t.Errorf("%q: %v %s", args, err, out)
+		}
+	}
+}
+
+// cloud stands for the commands that scripts/deploy calls: it writes down each call, and
+// answers for a project that is new ($SECRETS empty) or has its secrets.
+const cloud = `#!/bin/sh
+set -- "${0##*/}" "$@"
+echo "$*" >>"$CALLS"
+case "$*" in
+  "gcloud billing projects describe"*) echo True ;;
+  "gcloud storage buckets describe"*) [ -n "$SECRETS" ] ;;
+  "gcloud secrets versions list"*) echo "$SECRETS" ;;
+  "terraform -chdir=terraform output -raw url") echo https://lethe.example.com ;;
+  "curl "*top-events*) printf 401 ;;
+  "curl "*/track*) echo '{"status":0}' ;;
+esac
+`
+
+// TestDeploy: a new project gets what Terraform cannot do without before it is asked, and
+// stops for its secrets; later nothing is applied but what somebody has said yes to.
+func TestDeploy(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"gcloud", "terraform", "go", "curl"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(cloud), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	vars := filepath.Join(dir, "vars.tfvars")
+	if err := os.WriteFile(vars, []byte("bucket_location = \"US\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, secrets, answer string
+		exit                  int
+		calls                 []string // beginnings of some, in this order
+		not                   string
+	}{
+		{"new", "", "", 1, []string{
+			"gcloud services enable serviceusage.googleapis.com cloudresourcemanager.googleapis.com --project lethe-test",
+			"gcloud storage buckets create gs://lethe-test-lethe-state --project lethe-test --location US",
+			"go run ./scripts/package",
+			"terraform -chdir=terraform init",
+			"terraform -chdir=terraform apply -var project=lethe-test -var-file " + vars + " -target google_secret_manager_secret.secrets",
+		}, "terraform -chdir=terraform plan"},
+		{"no", "1", "y", 1, []string{"go run ./scripts/package", "terraform -chdir=terraform plan"}, "terraform -chdir=terraform apply"},
+		{"yes", "1", "yes", 0, []string{
+			"gcloud services enable", "terraform -chdir=terraform plan", "terraform -chdir=terraform apply -input=false",
+			"gcloud storage cp " + vars + " gs://lethe-test-lethe-state/terraform.tfvars", "curl ", "curl ",
+		}, "gcloud storage buckets create"},
+	} {
+		log := filepath.Join(dir, c.name)
+		cmd := exec.CommandContext(t.Context(), "../scripts/deploy", "-project", "lethe-test", "-vars", vars)
+		cmd.Env = append(cmd.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "CALLS="+log, "SECRETS="+c.secrets, "LETHE_TOKEN=", "LETHE_KEY=")
+		cmd.Stdin = strings.NewReader(c.answer + "\n")
+		out, err := cmd.CombinedOutput()
+		if exit := cmd.ProcessState.ExitCode(); exit != c.exit {
+			t.Errorf("%s: %v %s", c.name, err, out)
+		}
+		calls := strings.Split(read(t, log), "\n")
+		for _, want := range c.calls {
+			i := slices.IndexFunc(calls, func(call string) bool { return strings.HasPrefix(call, want) })
+			if i < 0 {
+				t.Errorf("%s: not called, or not in time: %s", c.name, want)
+				continue
+			}
+			calls = calls[i+1:]
+		}
+		if strings.Contains(read(t, log), c.not) {
+			t.Errorf("%s: called: %s", c.name, c.not)
 		}
 	}
 }

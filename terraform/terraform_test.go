@@ -114,6 +114,25 @@ func TestNames(t *testing.T) {
 		[]string{topology.DefaultDatabase, topology.EdgeDatabase})
 }
 
+// Of Google's providers there is one, and it asks in the name of the project: with a
+// person's credentials some APIs, as that of budgets, answer nothing else.
+func TestProvider(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for _, b := range load(t, ".").blocks {
+		if b.Type != "provider" {
+			continue
+		}
+		n++
+		if b.Labels[0] != "google" || !value(t, b.Body, "user_project_override").True() || source(t, b.Body.Attributes["billing_project"].Expr) != "var.project" {
+			t.Errorf("%s: provider %s does not ask in the name of the project", b.file, b.Labels[0])
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d providers", n)
+	}
+}
+
 var forbidden = regexp.MustCompile(`roles/(owner|editor|viewer|browser)"|iam_(binding|policy)"|allAuthenticatedUsers`)
 
 // No role is primitive, no policy replaces what others have granted, and tokens of a

@@ -23,6 +23,13 @@ run "identities" {
   }
 }
 
+run "apis" {
+  assert {
+    condition     = contains(keys(google_project_service.apis), "cloudresourcemanager.googleapis.com")
+    error_message = "What Terraform reads the project and its rights by stays enabled."
+  }
+}
+
 run "queues" {
   assert {
     condition     = alltrue([for t in keys(output.topics) : contains(keys(output.topics), "${t}-dead") || endswith(t, "-dead")])
