@@ -54,3 +54,14 @@ resource "google_storage_bucket_iam_member" "builder_source" {
   role   = "roles/storage.objectViewer"
   member = "serviceAccount:${google_service_account.builder.email}"
 }
+
+# The builder's name for those who build as it: not known before it has its rights, so
+# that no function of a new project is built in vain.
+locals {
+  builder = one(distinct([for member in [
+    google_project_iam_member.builder_logs.member,
+    google_project_iam_member.builder_reads.member,
+    google_artifact_registry_repository_iam_member.builder.member,
+    google_storage_bucket_iam_member.builder_source.member,
+  ] : "projects/${var.project}/serviceAccounts/${trimprefix(member, "serviceAccount:")}"]))
+}

@@ -7,7 +7,7 @@ locals {
     region         = var.region
     source_bucket  = google_storage_bucket.source.name
     dist           = var.dist
-    builder        = google_service_account.builder.name
+    builder        = local.builder
     repository     = google_artifact_registry_repository.functions.id
     behind_network = var.network
     invokers       = var.invokers

@@ -133,6 +133,21 @@ func TestProvider(t *testing.T) {
 	}
 }
 
+// A function waits for all rights of the builder: it is built as soon as it is made.
+func TestBuilder(t *testing.T) {
+	t.Parallel()
+	c := load(t, ".")
+	if from := source(t, attribute(t, c.locals["setup"], "builder")); from != "local.builder" {
+		t.Fatalf("functions are built by %s", from)
+	}
+	for _, b := range c.blocks {
+		if b.file == "build.tf" && b.Type == "resource" && strings.HasSuffix(b.Labels[0], "_iam_member") &&
+			!strings.Contains(source(t, c.locals["builder"]), strings.Join(b.Labels, ".")+".member,") {
+			t.Errorf("local.builder does not wait for %s", strings.Join(b.Labels, "."))
+		}
+	}
+}
+
 var forbidden = regexp.MustCompile(`roles/(owner|editor|viewer|browser)"|iam_(binding|policy)"|allAuthenticatedUsers`)
 
 // No role is primitive, no policy replaces what others have granted, and tokens of a

@@ -90,11 +90,14 @@ run "rights" {
   }
 }
 
-
 # What a role on a project reaches is in its condition.
 run "conditions" {
   assert {
     condition     = google_project_iam_member.builder_reads.condition[0].expression == "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-123456789012-\")"
     error_message = "The builder reads the sources, and no archive."
+  }
+  assert {
+    condition     = local.builder == "projects/lethe-test/serviceAccounts/${google_service_account.builder.email}"
+    error_message = "Functions are built by the builder."
   }
 }
