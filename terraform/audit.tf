@@ -1,7 +1,8 @@
 # Google's own record of who reads the data past Lethe: by console, gcloud or client
 # library. The access log cannot see that.
 #
-#   Firestore, Storage, tokens of service accounts ─▶ Data Access audit logs ─▶ alert human-access
+#   Firestore, Storage, tokens of service accounts ─▶ Data Access audit logs ────┬─▶ alert human-access
+#   exports and copies of databases, keys of service accounts ─▶ Admin Activity ─┘
 
 variable "audit_functions" {
   description = "Whether the functions' own reads and writes are in the audit logs too. Each is a log entry, which costs about as much as the read; the customer data that they give out is in the access log anyway."
@@ -31,14 +32,21 @@ resource "google_project_iam_audit_config" "data" {
 }
 
 locals {
-  # Other buckets hold source and Terraform's state, which whoever deploys may read.
+  # Other buckets hold source and Terraform's state, which whoever deploys may read. What
+  # copies a database whole, and keys by which to be a function, whose reads are exempt
+  # above, are not data access to Google, but administration.
   human_access = <<-EOT
-    log_id("cloudaudit.googleapis.com/data_access")
-    AND protoPayload.authenticationInfo.principalEmail:*
-    AND NOT protoPayload.authenticationInfo.principalEmail=~"gserviceaccount\.com$"
+    protoPayload.authenticationInfo.principalEmail:*
+    AND NOT protoPayload.authenticationInfo.principalEmail=~"gserviceaccount[.]com$"
     AND (
-      protoPayload.serviceName=("firestore.googleapis.com" OR "datastore.googleapis.com" OR "iamcredentials.googleapis.com")
-      OR (protoPayload.serviceName="storage.googleapis.com" AND protoPayload.resourceName=~"^projects/_/buckets/${var.project}-lethe(-access-log)?(/|$)")
+      (log_id("cloudaudit.googleapis.com/data_access") AND (
+        protoPayload.serviceName=("firestore.googleapis.com" OR "datastore.googleapis.com" OR "iamcredentials.googleapis.com")
+        OR (protoPayload.serviceName="storage.googleapis.com" AND protoPayload.resourceName=~"^projects/_/buckets/${var.project}-lethe(-access-log)?(/|$)")
+      ))
+      OR (log_id("cloudaudit.googleapis.com/activity") AND (
+        protoPayload.methodName=~"FirestoreAdmin[.](ExportDocuments|CloneDatabase|RestoreDatabase)$"
+        OR protoPayload.methodName=~"[.]CreateServiceAccountKey$"
+      ))
     )
   EOT
 }
@@ -51,7 +59,7 @@ resource "google_monitoring_alert_policy" "human_access" {
   user_labels           = { playbook = "human-access" }
 
   conditions {
-    display_name = "data access of somebody who is no service account"
+    display_name = "access of somebody who is no service account"
     condition_matched_log {
       filter = local.human_access
       label_extractors = {

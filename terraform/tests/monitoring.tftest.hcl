@@ -114,6 +114,12 @@ run "audit" {
     condition     = strcontains(google_monitoring_alert_policy.human_access.conditions[0].condition_matched_log[0].filter, "buckets/lethe-test-lethe(-access-log)?(/|$)")
     error_message = "Reads of the buckets of archives and of the access log raise the alert."
   }
+  assert {
+    condition = alltrue([for what in ["cloudaudit.googleapis.com/activity", "ExportDocuments", "CloneDatabase", "RestoreDatabase", "CreateServiceAccountKey"] :
+      strcontains(google_monitoring_alert_policy.human_access.conditions[0].condition_matched_log[0].filter, what)
+    ])
+    error_message = "So does what copies a database whole, and a key by which to be a function."
+  }
 }
 
 run "functions_too" {
