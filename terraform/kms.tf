@@ -14,7 +14,7 @@ locals {
     }
     buckets = {
       location = lookup(local.kms_locations, var.bucket_location, lower(var.bucket_location))
-      agent    = "service-${data.google_project.current.number}@gs-project-accounts.iam.gserviceaccount.com"
+      agent    = one(data.google_storage_project_service_account.agent[*].email_address)
     }
     topics = {
       location = var.region
@@ -22,6 +22,14 @@ locals {
     }
   } : {}
   receipt_key = data.google_kms_crypto_key_latest_version.receipts.name
+}
+
+# Cloud Storage makes its agent when it is first asked for it, and a key can be granted to
+# nobody who is not there.
+data "google_storage_project_service_account" "agent" {
+  count = var.cmek ? 1 : 0
+
+  depends_on = [google_project_service.apis]
 }
 
 resource "google_kms_key_ring" "signing" {

@@ -84,6 +84,14 @@ run "cmek_on" {
     error_message = "Keys are where their data is."
   }
   assert {
+    condition = { for k, g in google_kms_crypto_key_iam_member.encrypts : k => g.member } == {
+      databases = "serviceAccount:service-123456789012@gcp-sa-firestore.iam.gserviceaccount.com"
+      buckets   = "serviceAccount:${data.google_storage_project_service_account.agent[0].email_address}"
+      topics    = "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com"
+    }
+    error_message = "Google encrypts as its own agents, Cloud Storage's among them, which is made by being asked for."
+  }
+  assert {
     condition     = alltrue([for d in google_firestore_database.databases : d.cmek_config[0].kms_key_name == google_kms_crypto_key.data["databases"].id])
     error_message = "Databases are encrypted with their key."
   }
