@@ -87,6 +87,7 @@ func TestRules(t *testing.T) {
 	}{
 		"all":                        {col("requests").Query, true},
 		"by name":                    {col("requests").OrderBy(name, firestore.Asc), true},
+		"by name, downwards":         {col("requests").OrderBy(name, firestore.Desc), false},
 		"one field":                  {col("requests").Where("kind", "==", "x"), true},
 		"one field, ordered by it":   {col("requests").OrderBy("created", firestore.Desc), true},
 		"range":                      {col("requests").Where("created", ">", 1), true},

@@ -13,8 +13,8 @@ func (c *config) check(q query) string {
 	if q.strange != "" {
 		return "cannot tell: " + q.strange
 	}
-	if len(q.equal) == 0 && len(q.order) == 1 {
-		return "" // by name
+	if len(q.equal) == 0 && slices.Equal(q.order, []string{nameField + " " + direction(false)}) {
+		return "" // as documents stand; the other way round they have no index
 	}
 	covered := map[string]bool{}
 	served := false
