@@ -87,6 +87,15 @@ func TestPlaybooks(t *testing.T) {
 		if len(text) > 8192 {
 			t.Errorf("%s: Cloud Monitoring takes 8192 bytes with an alert, not %d", f, len(text))
 		}
+		if strings.Contains(text, "print-identity-token") {
+			t.Errorf("%s: staff's ID tokens are not those of gcloud", f)
+		}
+		if strings.Contains(text, `log_id("access")`) && !strings.Contains(text, "--bucket lethe-access") {
+			t.Errorf("%s: the access log is in a bucket of its own", f)
+		}
+		if strings.Contains(text, "httpRequest") && !strings.Contains(text, "http_load_balancer") {
+			t.Errorf("%s: requests are in no log but the load balancer's", f)
+		}
 		if strings.Contains(text, "${") {
 			t.Errorf("%s: Cloud Monitoring would replace ${…}", f)
 		}
