@@ -32,14 +32,14 @@ func TestFailures(t *testing.T) {
 	before := slog.Default()
 	slog.SetDefault(slog.New(slog.NewJSONHandler(&log, nil)))
 	t.Cleanup(func() { slog.SetDefault(before) })
-	for token, lines := range map[string]int{good: 0, good[:len(good)-4] + "AAAA": 1, "a.b.c": 1} {
+	for token, lines := range map[string]int{"": 0, good: 0, good[:len(good)-4] + "AAAA": 1, "a.b.c": 1} {
 		log.Reset()
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 		r.Header.Set("Authorization", "Bearer "+token)
 		if _, err := v.Identify(t.Context(), n.Default, r); err == nil { // of no member of staff
 			t.Error("let in")
 		}
-		if got := log.String(); strings.Count(got, `"security_event":"auth.failed"`) != lines || strings.Contains(got, "ann@") || strings.Contains(got, token) {
+		if got := log.String(); strings.Count(got, `"security_event":"auth.failed"`) != lines || strings.Contains(got, "ann@") || token != "" && strings.Contains(got, token) {
 			t.Errorf("%s: %s", token, got)
 		}
 	}

@@ -116,9 +116,10 @@ func (v *Verifier) Authenticate(ctx context.Context, db *firestore.Client, r *ht
 func (v *Verifier) Identify(ctx context.Context, db *firestore.Client, r *http.Request) (Member, error) {
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()
-	email, err := v.email(ctx, bearer(r))
-	if fault.Of(err) == fault.Unauthorized {
-		security.AuthFailure(ctx, r, project.Hash(bearer(r)))
+	token := bearer(r)
+	email, err := v.email(ctx, token)
+	if token != "" && fault.Of(err) == fault.Unauthorized {
+		security.AuthFailure(ctx, r, project.Hash(token))
 	}
 	if err != nil {
 		return Member{}, err
