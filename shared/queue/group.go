@@ -27,6 +27,7 @@ type Group struct {
 
 	mu      sync.Mutex
 	open    map[string]*batch // by project
+	waiting int               // callers of Commit
 	pending int               // bytes in batches that are not yet stored
 }
 
@@ -43,7 +44,7 @@ type batch struct {
 }
 
 // NewGroup makes a group that keeps a message open for others to join for the
-// linger at most.
+// linger at most, and not at all while nobody else is waiting.
 func NewGroup(pub *Publisher, linger time.Duration) *Group {
 	return &Group{pub: pub, linger: linger, open: map[string]*batch{}}
 }
@@ -52,6 +53,7 @@ func NewGroup(pub *Publisher, linger time.Duration) *Group {
 // once all of them are stored by Pub/Sub. An error means that some may not be.
 func (g *Group) Commit(ctx context.Context, project string, n int, add func(payload []byte, i int) []byte) error {
 	joined, err := g.join(project, n, add)
+	defer g.leave()
 	for _, b := range joined {
 		select {
 		case <-b.done:
@@ -69,6 +71,11 @@ func (g *Group) Commit(ctx context.Context, project string, n int, add func(payl
 func (g *Group) join(project string, n int, add func([]byte, int) []byte) ([]*batch, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	linger := g.linger
+	if g.waiting == 0 {
+		linger = 0
+	}
+	g.waiting++
 	var joined []*batch
 	for i := range n {
 		if g.pending > maxPending {
@@ -78,7 +85,7 @@ func (g *Group) join(project string, n int, add func([]byte, int) []byte) ([]*ba
 		if b == nil {
 			b = &batch{project: project, payload: payloads.Get().(*[]byte), done: make(chan struct{})}
 			g.open[project] = b
-			time.AfterFunc(g.linger, func() { g.close(b) })
+			time.AfterFunc(linger, func() { g.close(b) })
 		}
 		if len(joined) == 0 || joined[len(joined)-1] != b {
 			joined = append(joined, b)
@@ -92,6 +99,12 @@ func (g *Group) join(project string, n int, add func([]byte, int) []byte) ([]*ba
 		}
 	}
 	return joined, nil
+}
+
+func (g *Group) leave() {
+	g.mu.Lock()
+	g.waiting--
+	g.mu.Unlock()
 }
 
 // close ends a batch's linger, unless it was filled before.
