@@ -1,6 +1,7 @@
 package dashboard_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -200,5 +201,30 @@ func TestStaffSignInForged(t *testing.T) {
 	has(t, b.get(strings.TrimPrefix(resp.Header.Get("Location"), "https://lethe.example.com"), http.StatusBadRequest), "does not match")
 	if len(b.cookies) != 0 {
 		t.Error(b.cookies)
+	}
+}
+
+// unread is a body that must not be read.
+type unread struct{ t *testing.T }
+
+// Read implements io.Reader.
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the form is read")
+	return 0, io.EOF
+}
+
+// The form of who is not signed in is not read: it may be large.
+func TestFormOfNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, session := range []string{"", "lethe_session_nobody's"} {
+		b := w.browser()
+		b.cookies["__Host-lethe-session"] = session
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/data-requests/new", unread{t})
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		if rec := b.ask(r, http.StatusSeeOther); rec.Header().Get("Location") != "/sign-in?next=%2F" {
+			t.Error(rec.Header())
+		}
 	}
 }

@@ -54,24 +54,41 @@ func (s *server) handle(p page, h handler) http.Handler {
 		if v.session.Staff() && v.api.project == "" && p.path != "/project" && p.path != "/sign-out" {
 			return v.redirect("/project")
 		}
+		if err := v.readForm(max(maxForm, p.form)); err != nil {
+			return err
+		}
 		return h(v)
 	})
 }
 
 // plain is how what anybody may see is answered.
-func (s *server) plain(h handler) http.Handler { return s.wrap(page{}, h) }
+func (s *server) plain(h handler) http.Handler {
+	return s.wrap(page{}, func(v *visit) error {
+		if err := v.readForm(maxForm); err != nil {
+			return err
+		}
+		return h(v)
+	})
+}
+
+// readForm reads the form of a POST: a large one of who is signed in alone, since it
+// takes several times as much memory.
+func (v *visit) readForm(most int64) error {
+	if v.r.Method != http.MethodPost {
+		return nil
+	}
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, most)
+	if err := v.r.ParseForm(); err != nil {
+		return fault.Wrap(fault.Invalid, err, "the form can not be read, or is too large")
+	}
+	v.form = v.r.PostForm
+	return nil
+}
 
 func (s *server) wrap(p page, h handler) http.Handler {
 	return web.HandleWith(func(w http.ResponseWriter, r *http.Request) error {
 		v := &visit{server: s, w: w, r: r, ctx: r.Context(), page: p, query: r.URL.Query()}
 		v.api = &client{http: s.http, base: strings.TrimSuffix(s.config.APIURL, "/"), secret: cookie(r, sessionCookie), project: cookie(r, projectCookie)}
-		if r.Method == http.MethodPost {
-			r.Body = http.MaxBytesReader(w, r.Body, max(maxForm, p.form))
-			if err := r.ParseForm(); err != nil {
-				return v.fail(fault.Wrap(fault.Invalid, err, "the form can not be read, or is too large"))
-			}
-			v.form = r.PostForm
-		}
 		if err := h(v); err != nil {
 			return v.fail(err)
 		}
