@@ -104,18 +104,31 @@ func (b *timedBody) deadline(t time.Time) {
 	_ = b.control.SetReadDeadline(t)
 }
 
-// run calls the handler and turns a panic into an Internal fault.
+// run calls the handler and turns a panic into an Internal fault, but for
+// http.ErrAbortHandler, by which an answer that has begun is cut off.
 func run(h Handler, w http.ResponseWriter, r *http.Request) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler {
-				panic(p)
+				cut(w)
+				return
 			}
 			// The panic's value may quote data; its stack does not.
 			err = fault.Wrap(fault.Internal, fmt.Errorf("panic of type %T at %s", p, debug.Stack()), "panic")
 		}
 	}()
 	return h(w, r)
+}
+
+// cut closes the connection, so that nobody takes what has been sent for all of it. To
+// panic, as for net/http itself, is not enough: the functions framework recovers, adds a
+// line to the answer and ends it as if it were whole.
+func cut(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil { // not HTTP/1
+		panic(http.ErrAbortHandler)
+	}
+	_ = conn.Close() // it is of no more use
 }
 
 // logFault logs what is ours to mend. What a caller did wrong is told to the

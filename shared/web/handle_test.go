@@ -39,3 +39,33 @@ func TestReadDeadlineEndsWithTheBody(t *testing.T) {
 		}
 	}
 }
+
+// An answer that is cut off looks cut off, also where somebody recovers from the panic
+// and goes on writing, as the functions framework does (funcframework, recoverPanic).
+func TestCutOff(t *testing.T) {
+	t.Parallel()
+	for _, sent := range []string{"", "half", strings.Repeat("half", 1<<20)} {
+		h := web.Handle(func(w http.ResponseWriter, _ *http.Request) error {
+			_, _ = io.WriteString(w, sent)
+			panic(http.ErrAbortHandler)
+		})
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer func() {
+				if recover() != nil {
+					w.WriteHeader(http.StatusInternalServerError)
+					_, _ = io.WriteString(w, "A panic occurred")
+				}
+			}()
+			h.ServeHTTP(w, r)
+		}))
+		res, err := http.Get(server.URL)
+		if err == nil {
+			_, err = io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+		}
+		if err == nil {
+			t.Errorf("after %d bytes it is taken for whole", len(sent))
+		}
+		server.Close()
+	}
+}
