@@ -35,7 +35,9 @@ func RequestID(ctx context.Context) string {
 }
 
 var (
-	validRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+	// A UUID and nothing else: it is kept in the access log for good, and what callers
+	// make up may name a person.
+	validRequestID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 	// traceParent finds the trace id (https://www.w3.org/TR/trace-context/#traceparent-header).
 	traceParent = regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-`)
 )
@@ -44,7 +46,7 @@ var (
 type Handler func(w http.ResponseWriter, r *http.Request) error
 
 // Handle wraps a handler: it gives the request an id (the caller's X-Request-Id
-// if that is well formed), bounds the time that the body may take, counts the
+// if that is a UUID), bounds the time that the body may take, counts the
 // request as in flight for the shutdown, answers errors and panics with a
 // problem, and logs those that are ours.
 func Handle(h Handler) http.Handler {

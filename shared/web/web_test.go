@@ -25,6 +25,8 @@ import (
 	"github.com/lethe-analytics/lethe/shared/web"
 )
 
+const requestID = "0198e0b5-0000-7000-8000-000000000001"
+
 func answer(h http.Handler, r *http.Request) (*httptest.ResponseRecorder, web.Problem) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
@@ -53,11 +55,15 @@ func TestProblems(t *testing.T) {
 		"grpc missing": {status.Error(codes.NotFound, "database"), 500, "something went wrong"},
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
-		r.Header.Set("X-Request-Id", "req-1")
+		r.Header.Set("X-Request-Id", requestID)
 		w, p := answer(web.Handle(func(http.ResponseWriter, *http.Request) error { return c.err }), r)
 		if w.Code != c.code || p.Status != c.code || !strings.Contains(p.Detail, c.detail) || strings.Contains(w.Body.String(), "ann@") ||
-			w.Header().Get("Content-Type") != "application/problem+json" || p.RequestID != "req-1" || w.Header().Get("X-Request-Id") != "req-1" {
+			w.Header().Get("Content-Type") != "application/problem+json" || p.RequestID != requestID || w.Header().Get("X-Request-Id") != requestID {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+		r.Header.Set("X-Request-Id", "ann.smith") // not one that is kept
+		if _, p := answer(web.Handle(func(http.ResponseWriter, *http.Request) error { return c.err }), r); len(p.RequestID) != len(requestID) {
+			t.Errorf("%s: the request's id is %q", name, p.RequestID)
 		}
 		if w.Header().Get("Cache-Control") != "no-store" || (w.Header().Get("Retry-After") != "") != (c.code == 503) || (w.Header().Get("WWW-Authenticate") != "") != (c.code == 401) {
 			t.Errorf("%s: headers %v", name, w.Header())
@@ -144,7 +150,7 @@ func TestLogger(t *testing.T) {
 	}
 	log := web.NewLogger(w)
 	req := httptest.NewRequest("GET", "/", nil)
-	req.Header.Set("X-Request-Id", "req-1")
+	req.Header.Set("X-Request-Id", requestID)
 	req.Header.Set("Traceparent", "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01")
 	answer(web.Handle(func(_ http.ResponseWriter, r *http.Request) error {
 		log.WarnContext(r.Context(), "hello", "n", 1)
@@ -162,7 +168,7 @@ func TestLogger(t *testing.T) {
 	if err := json.Unmarshal(line, &got); err != nil {
 		t.Fatal(err, string(line))
 	}
-	if got.Severity != "WARNING" || got.Message != "hello" || got.RequestID != "req-1" || !strings.HasSuffix(got.Trace, "/traces/0123456789abcdef0123456789abcdef") {
+	if got.Severity != "WARNING" || got.Message != "hello" || got.RequestID != requestID || !strings.HasSuffix(got.Trace, "/traces/0123456789abcdef0123456789abcdef") {
 		t.Errorf("%s", line)
 	}
 }
