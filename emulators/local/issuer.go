@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -77,8 +78,9 @@ func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {
 // Token makes an ID token for an hour. The change, if not nil, alters its claims.
 func (i *Issuer) Token(email string, change func(claims map[string]any)) (string, error) {
 	now := time.Now()
+	_, domain, _ := strings.Cut(email, "@")
 	claims := map[string]any{
-		"iss": i.URL, "aud": StaffAudience, "sub": email, "email": email, "email_verified": true,
+		"iss": i.URL, "aud": StaffAudience, "sub": email, "email": email, "email_verified": true, "hd": domain,
 		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 	}
 	if change != nil {

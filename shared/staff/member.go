@@ -79,9 +79,11 @@ func Decode(snap *firestore.DocumentSnapshot) (Member, error) {
 
 var validEmail = regexp.MustCompile(`^[^@/\s\x00-\x1f]+@[^@/\s\x00-\x1f]+$`)
 
-// ValidEmail reports whether a text can be the e-mail address of a member.
+// ValidEmail reports whether a text can be the e-mail address of a member, and with it
+// the id of a document, of which Firestore keeps __.*__ for itself.
 func ValidEmail(s string) bool {
-	return len(s) <= 254 && utf8.ValidString(s) && validEmail.MatchString(s)
+	return len(s) <= 254 && utf8.ValidString(s) && validEmail.MatchString(s) &&
+		!(strings.HasPrefix(s, "__") && strings.HasSuffix(s, "__"))
 }
 
 // CheckRole says whether the account and the role let a member do what the roles may.

@@ -166,6 +166,9 @@ func (v *Verifier) email(ctx context.Context, token string) (string, error) {
 	email, _ := p.Claims["email"].(string)
 	verified, _ := p.Claims["email_verified"].(bool)
 	domain, _ := p.Claims["hd"].(string)
+	// Others than Workspace's and Gmail's once had an address when they were made, and may
+	// have it no more: https://developers.google.com/identity/gsi/web/guides/verify-google-id-token
+	verified = verified && (domain != "" || strings.HasSuffix(strings.ToLower(email), "@gmail.com"))
 	if !verified || !ValidEmail(email) || v.config.Domain != "" && domain != v.config.Domain {
 		return "", unknown(nil)
 	}

@@ -36,7 +36,7 @@ func TestTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	set := func(name string, value any) func(map[string]any) {
-		return func(claims map[string]any) { claims["hd"] = "example.com"; claims[name] = value }
+		return func(claims map[string]any) { claims[name] = value }
 	}
 	token := func(i *local.Issuer, change func(map[string]any)) string {
 		text, err := i.Token("Ann@example.com", change)
@@ -64,12 +64,29 @@ func TestTokens(t *testing.T) {
 		"no e-mail":    token(issuer, set("email", nil)),
 		"path":         token(issuer, set("email", "a/b@example.com")),
 		"domain":       token(issuer, set("hd", "other.com")),
-		"no domain":    token(issuer, nil),
+		"no domain":    token(issuer, set("hd", nil)),
 		"another key":  token(forger, func(c map[string]any) { set("iss", issuer.URL)(c) }),
 		"unsigned":     "eyJhbGciOiJub25lIn0." + strings.Split(good, ".")[1] + ".",
 	} {
 		if got, err := ask(verifier, text); fault.Of(err) != fault.Unauthorized {
 			t.Errorf("%s: %+v %v", name, got, err)
+		}
+	}
+	// Whatever the domain, an address counts only where its provider answers for it.
+	config.Domain = ""
+	open, err := staff.NewVerifier(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ask(open, token(issuer, set("hd", nil))); fault.Of(err) != fault.Unauthorized {
+		t.Errorf("an account that was made with the address: %v", err)
+	}
+	if _, err := ask(open, good); err != nil {
+		t.Error(err)
+	}
+	for email, ok := range map[string]bool{"ann@example.com": true, "__ann@example__": false, "a/b@example.com": false, "ann": false} {
+		if staff.ValidEmail(email) != ok {
+			t.Errorf("%s is valid: %v", email, !ok)
 		}
 	}
 	// Without an audience nobody is let in.
