@@ -134,6 +134,7 @@ func WriteResults(w http.ResponseWriter, results any) { web.WriteJSON(w, answer{
 // WriteCreated answers 201 with the id of a task.
 func WriteCreated(w http.ResponseWriter, id string) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusCreated)
 	WriteResults(w, map[string]string{"task_id": id})
 }
@@ -163,6 +164,7 @@ func Handler(h web.Handler) web.Handler {
 		detail, _ := web.Describe(err)
 		web.SetRetryHeaders(w.Header(), fault.Of(err))
 		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(web.Status(err))
 		web.WriteJSON(w, struct {
 			Error  string `json:"error"`
