@@ -65,8 +65,12 @@ func (f *function) spawn() error {
 		return nil
 	default:
 	}
-	f.proc, err = f.reaper.Start(f.Name, cmd, &prefixer{prefix: f.Name + " | ", out: os.Stderr})
-	return err
+	proc, err := f.reaper.Start(f.Name, cmd, &prefixer{prefix: f.Name + " | ", out: os.Stderr})
+	if err != nil {
+		return err // f.proc remains what it was: it has ended, so this is tried again
+	}
+	f.proc = proc
+	return nil
 }
 
 // keepAlive starts the function again, at the same port, whenever it ends.
