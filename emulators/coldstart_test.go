@@ -34,52 +34,78 @@ import (
 func main() { _ = funcframework.StartHostPort("127.0.0.1", os.Getenv("PORT")) }
 `
 
+// coldRequest is the first that a function is asked.
+type coldRequest struct{ method, path, body string }
+
+// coldRequests are those of each function, by its name, for a project "app".
+func coldRequests(token string) map[string]coldRequest {
+	today := time.Now().UTC().Format(time.DateOnly)
+	e := event.Event{Name: "Seen", DistinctID: "ann", InsertID: "i", Time: event.Now(), Received: event.Now(), Properties: "{}"}
+	push := func(data []byte) coldRequest {
+		text, err := json.Marshal(map[string]any{"message": map[string]any{"data": data, "messageId": "1",
+			"attributes": map[string]string{queue.AttrProject: "app"}}})
+		if err != nil {
+			panic(err) // of texts and bytes there is always JSON
+		}
+		return coldRequest{"POST", "/", string(text)}
+	}
+	get := func(path string) coldRequest { return coldRequest{"GET", path, ""} }
+	slice := push(fmt.Appendf(nil, `{"project":"app","request":%q,"status":"done"}`, uuid.NewString())) // of a request that is gone
+	return map[string]coldRequest{
+		"ingest":  {"POST", "/track", fmt.Sprintf(`{"event":"Seen","properties":{"token":%q,"distinct_id":"ann"}}`, token)},
+		"store":   push(event.PackFast(event.AppendEvent(nil, &e))),
+		"report":  get("/v1/reports/segmentation?event=Seen&from=" + today + "&to=" + today),
+		"person":  get("/v1/people/ann"),
+		"export":  get("/v1/exports"),
+		"delete":  get("/v1/deletions"),
+		"opendsr": get("/discovery"),
+
+		"admin": get("/v1/project"), "admin-worker": push([]byte("{}")),
+		"retention": get("/v1/retention"), "retention-worker": push([]byte(`{"project":"gone"}`)),
+		"incident": get("/v1/webhooks"), "incident-worker": push([]byte("{}")), "webhook-worker": push([]byte("{}")),
+		"dashboard": get("/guides"),
+
+		"person-worker": slice, "export-worker": slice, "delete-worker": slice, "opendsr-worker": slice,
+	}
+}
+
+// The benchmark ends at a function that it has no request for, and scripts/bench with
+// it: no function comes without one.
+func TestColdRequests(t *testing.T) {
+	t.Parallel()
+	requests := coldRequests("token")
+	for _, f := range topology.Functions {
+		if _, ok := requests[f.Name]; !ok {
+			t.Errorf("no request for function %s", f.Name)
+		}
+		delete(requests, f.Name)
+	}
+	for name := range requests {
+		t.Errorf("there is no function %s", name)
+	}
+}
+
 // BenchmarkColdStart measures each function, built on its own, from exec to its
 // first answer: a request that it works for, with its clients to be opened.
 func BenchmarkColdStart(b *testing.B) {
 	tenant := local.NewTenant(b, nil)
 	tenant.OpenPubSub(b)
-	today := time.Now().UTC().Format(time.DateOnly)
-	e := event.Event{Name: "Seen", DistinctID: "ann", InsertID: "i", Time: event.Now(), Received: event.Now(), Properties: "{}"}
-	push := func(data []byte) string {
-		text, err := json.Marshal(map[string]any{"message": map[string]any{"data": data, "messageId": "1",
-			"attributes": map[string]string{queue.AttrProject: "app"}}})
-		if err != nil {
-			b.Fatal(err)
-		}
-		return string(text)
-	}
-	slice := push(fmt.Appendf(nil, `{"project":"app","request":%q,"status":"done"}`, uuid.NewString())) // of a request that is gone
+	tenant.OpenBucket(b)
 	keys, err := local.MakeKeys(b.TempDir())
 	if err != nil {
 		b.Fatal(err)
 	}
 	for name, value := range map[string]string{
-		"LETHE_BUCKET": "bucket", "STORAGE_EMULATOR_HOST": "127.0.0.1:1", "LETHE_PUBLIC_URL": "http://localhost:8080",
+		"LETHE_BUCKET": tenant.Config.Bucket, "LETHE_PUBLIC_URL": "http://localhost:8080", "LETHE_API_URL": "http://localhost:8080",
 		"LETHE_RECEIPT_KEY_FILE": keys.Receipt, "LETHE_OPENDSR_KEY_FILE": keys.OpenDSR, "LETHE_OPENDSR_CERT_FILE": keys.OpenDSRCert,
-		"LETHE_OPENDSR_DOMAIN": "localhost",
+		"LETHE_OPENDSR_DOMAIN": "localhost", "LETHE_LOG_KEY_FILE": keys.AccessLog,
+		"LETHE_SMTP_HOST": "localhost", "LETHE_MAIL_FROM": "lethe@localhost", "LETHE_SECURITY_MAIL": "security@localhost",
 	} {
 		b.Setenv(name, value)
 	}
-	requests := map[string]struct{ method, path, body string }{
-		"ingest":  {"POST", "/track", fmt.Sprintf(`{"event":"Seen","properties":{"token":%q,"distinct_id":"ann"}}`, tenant.Token)},
-		"store":   {"POST", "/", push(event.PackFast(event.AppendEvent(nil, &e)))},
-		"report":  {"GET", "/v1/reports/segmentation?event=Seen&from=" + today + "&to=" + today, ""},
-		"person":  {"GET", "/v1/people/ann", ""},
-		"export":  {"GET", "/v1/exports", ""},
-		"delete":  {"GET", "/v1/deletions", ""},
-		"opendsr": {"GET", "/discovery", ""},
-
-		"retention": {"GET", "/v1/retention", ""}, "retention-worker": {"POST", "/", push([]byte(`{"project":"gone"}`))},
-
-		"person-worker": {"POST", "/", slice}, "export-worker": {"POST", "/", slice},
-		"delete-worker": {"POST", "/", slice}, "opendsr-worker": {"POST", "/", slice},
-	}
+	requests := coldRequests(tenant.Token)
 	for _, f := range topology.Functions {
-		r, ok := requests[f.Name]
-		if !ok {
-			b.Fatalf("no request for function %s", f.Name)
-		}
+		r := requests[f.Name]
 		binary := buildAlone(b, f.Folder)
 		b.Run(f.Name, func(b *testing.B) {
 			for b.Loop() {
