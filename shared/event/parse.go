@@ -53,6 +53,7 @@ func (r *Parsed) Release() {
 	}
 	clear(r.Events)
 	clear(r.Tokens)
+	clear(p.names[:cap(p.names)]) // they are cut out of the body
 	p.Parsed = Parsed{Events: r.Events[:0], Tokens: r.Tokens[:0]}
 	p.text, p.out, p.names = "", p.out[:0], p.names[:0]
 	parsers.Put(p)
