@@ -128,6 +128,10 @@ func (n *members) has(v value) bool {
 	return v.in(n.value)
 }
 
+// maxText is the longest text that + makes, in bytes: as long as any event. One
+// longer for each + of an expression would take gigabytes for one event.
+const maxText = 1 << 20
+
 // operations are the binary operators that take both their values.
 var operations = map[string]func(x, y value) value{
 	"==":     func(x, y value) value { return ofBool(x.equal(y)) },
@@ -140,6 +144,9 @@ var operations = map[string]func(x, y value) value{
 	"not in": func(x, y value) value { return ofBool(!x.in(y)) },
 	"+": func(x, y value) value {
 		if x.kind == text && y.kind == text {
+			if len(x.bytes)+len(y.bytes) > maxText {
+				return value{}
+			}
 			return value{kind: text, bytes: append(bytes.Clone(x.bytes), y.bytes...)}
 		}
 		return arithmetic(x, y, x.num+y.num)

@@ -36,7 +36,7 @@
 //   - string() and list() leave undefined as it is, string() null too; objects and
 //     lists become their JSON text, and list() of a single value holds that one.
 //   - number() reads the text of a string, takes true as 1 and false as 0.
-//   - + also joins two strings.
+//   - + also joins two strings, up to 1 MiB; what would be longer is undefined.
 package where
 
 import (

@@ -86,6 +86,29 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// What an expression joins is bounded, however large the event is.
+func TestLongTexts(t *testing.T) {
+	t.Parallel()
+	large := event.Event{Properties: `{"x":["` + strings.Repeat("x", 600_000) + `"]}`}
+	for src, want := range map[string]bool{
+		`defined(string(properties["x"]) + "y")`:                                  true,
+		`defined(string(properties["x"]) + string(properties["x"]))`:              false,
+		`defined("y" + (string(properties["x"]) + string(properties["x"]) + ""))`: false,
+	} {
+		e, err := where.Parse(src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values, err := event.NewLookup(e.Names()...).In(&large)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Match(values) != want {
+			t.Errorf("%s must be %v", src, want)
+		}
+	}
+}
+
 func TestNames(t *testing.T) {
 	t.Parallel()
 	e, err := where.Parse(`properties["b"] == 1 and (properties["a"] in properties["b"] or defined(properties["c d"]))`)
