@@ -20,8 +20,9 @@ import (
 // Collection is the name of the operations' collection below a person.
 const Collection = "ops"
 
-// Doc holds the operations that one message brought, so that what comes late
-// can be put in its place and what comes twice is known.
+// Doc holds the operations that one message brought, or a part of them if they are too
+// large together, so that what comes late can be put in its place and what comes twice
+// is known.
 type Doc struct {
 	Received time.Time `firestore:"received"` // of the newest operation
 	Data     []byte    `firestore:"data"`     // event.Pack
