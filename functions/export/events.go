@@ -39,16 +39,14 @@ func (j *job) events(ctx context.Context, key person.Key) (done bool, err error)
 			return false, err
 		}
 		if d.Day != j.pos.Day {
-			j.pos.Day, j.pos.Skip = d.Day, 0
+			j.pos.Day, j.pos.At = d.Day, chunk.Place{}
 		}
-		w.seen = 0
-		if err = d.Events(w.event); err != nil {
+		if err = d.EventsFrom(j.pos.At, w.event); err != nil {
 			if !errors.Is(err, errFull) {
 				return false, err
 			}
 			return false, w.end()
 		}
-		j.pos.Skip = w.seen
 	}
 	return true, w.end()
 }
@@ -72,7 +70,6 @@ func (j *job) doc(ctx context.Context, key person.Key) (person.Doc, error) {
 type eventWriter struct {
 	*job
 	until, fence event.Millis // received after the fence and not after until
-	seen         int          // events of the day at hand
 	since        int          // events since the last look at size and time
 	written      int          // events in the file at hand
 	open         bool
@@ -82,14 +79,10 @@ type eventWriter struct {
 }
 
 // event takes the next event of the day at hand.
-func (w *eventWriter) event(e *event.Event) error {
-	w.seen++
-	if w.seen <= w.pos.Skip {
-		return nil
-	}
+func (w *eventWriter) event(at chunk.Place, e *event.Event) error {
 	if w.since++; w.since > lookEvery {
 		if w.since = 0; w.seg.size() >= segmentSize || !w.slice.Time() {
-			w.pos.Skip = w.seen - 1
+			w.pos.At = at
 			return errFull
 		}
 	}

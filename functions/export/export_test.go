@@ -382,6 +382,65 @@ func TestSlices(t *testing.T) {
 	}
 }
 
+// What is stored on the same day while an archive is made moves nothing in it.
+func TestExportWhileStored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, time.Nanosecond, time.Minute)
+	deliver := func(from, to int) {
+		var events []event.Event
+		for n := from; n < to; n++ {
+			events = append(events, ev("ann", "Seen", n, "2025-01-01 00:00:00", `{}`))
+			events[n-from].Received = event.Now()
+		}
+		w.Deliver(t, w.store, events)
+	}
+	for n := 0; n < 600; n += 100 {
+		deliver(n, n+100)
+	}
+	asked := w.ask(`{"distinct_ids":["ann"]}`)
+	for step, stored := 0, false; ; step++ {
+		if code := w.Push(t.Context(), t, w.worker, fmt.Appendf(nil, `{"project":"app","request":%q,"step":%d}`, asked.ID, step)); code != http.StatusNoContent {
+			t.Fatal(code)
+		}
+		var e export.Export
+		w.call(http.MethodGet, "/v1/exports/"+asked.ID, "", http.StatusOK, &e)
+		if e.Status == request.Done {
+			break
+		}
+		if !stored && e.Progress.Events > 0 && e.Progress.Events < 600 { // half of the day is written
+			for n := 600; n < 620; n++ { // some come to stand before
+				deliver(n, n+1)
+			}
+			stored = true
+		}
+	}
+	seen := map[string]int{}
+	for name, text := range w.archive(w.until(asked.ID, request.Done)) {
+		for line := range strings.Lines(text) {
+			var e struct {
+				Properties struct {
+					Insert string `json:"$insert_id"`
+				}
+			}
+			if !strings.Contains(name, "/events-") {
+				continue
+			}
+			if err := json.Unmarshal([]byte(line), &e); err != nil {
+				t.Fatal(err)
+			}
+			seen[e.Properties.Insert]++
+		}
+	}
+	for id, n := range seen {
+		if n != 1 {
+			t.Errorf("%s is in the archive %d times", id, n)
+		}
+	}
+	if len(seen) != 600 {
+		t.Errorf("%d events, want 600", len(seen))
+	}
+}
+
 // Once a person in it is erased, no archive is made.
 func TestVoid(t *testing.T) {
 	t.Parallel()

@@ -9,6 +9,7 @@ import (
 
 	"cloud.google.com/go/firestore"
 
+	"github.com/lethe-analytics/lethe/shared/chunk"
 	"github.com/lethe-analytics/lethe/shared/consent"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/profile"
@@ -35,7 +36,7 @@ func (j *job) person(ctx context.Context) error {
 		if err != nil || !done {
 			return err
 		}
-		j.pos.Member, j.pos.Day, j.pos.Skip = j.pos.Member+1, "", 0
+		j.pos.Member, j.pos.Day, j.pos.At = j.pos.Member+1, "", chunk.Place{}
 	}
 	j.pos.Person, j.pos.Members, j.pos.Member, j.pos.File = j.pos.Person+1, nil, 0, 0
 	if j.pos.Next++; j.pos.Next == len(j.part.Keys) {

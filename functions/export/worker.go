@@ -10,6 +10,7 @@ import (
 	"cloud.google.com/go/firestore"
 	"cloud.google.com/go/storage"
 
+	"github.com/lethe-analytics/lethe/shared/chunk"
 	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/project"
@@ -30,7 +31,7 @@ type progress struct {
 	Members  []person.Key `json:"members,omitempty"` // distinct_ids of the person at hand, once its own files are written
 	Member   int          `json:"member,omitempty"`
 	Day      string       `json:"day,omitempty"`  // of the member's events: where to go on
-	Skip     int          `json:"skip,omitempty"` // events of that day that are written
+	At       chunk.Place  `json:"at,omitzero"`    // on that day
 	File     int          `json:"file,omitempty"` // files of events of the person at hand
 	Segments int          `json:"segments"`
 	Packed   bool         `json:"packed,omitempty"`   // manifest, index and directory are written

@@ -19,6 +19,18 @@ type PersonDay struct {
 	Day    string
 	Person person.Key
 	Docs   []Doc
+	IDs    []string // of the chunks, beside Docs, in order
+}
+
+// Place is where an event stands on a person's day: the nth of a chunk. It stays what
+// it is while other chunks come and go.
+type Place struct {
+	Chunk string `json:"chunk,omitempty"`
+	Event int    `json:"event,omitempty"`
+}
+
+func (p Place) before(q Place) bool {
+	return p.Chunk < q.Chunk || p.Chunk == q.Chunk && p.Event < q.Event
 }
 
 // ProjectDays streams a project's events of the days from and to (inclusive) in
@@ -78,7 +90,7 @@ func days(ctx context.Context, q firestore.Query) iter.Seq2[*PersonDay, error] {
 			if open == nil {
 				open = &PersonDay{Day: doc.Day, Person: key}
 			}
-			open.Docs = append(open.Docs, doc)
+			open.Docs, open.IDs = append(open.Docs, doc), append(open.IDs, snap.Ref.ID)
 		}
 		if open != nil {
 			yield(open, nil)
@@ -91,8 +103,29 @@ var seed = maphash.MakeSeed()
 // Events calls the function with each event once: of those that share a key,
 // the latest received. The event is reused between calls.
 func (d *PersonDay) Events(fn func(*event.Event) error) error {
+	return d.each(func(_, _ int, e *event.Event) error { return fn(e) })
+}
+
+// EventsFrom is Events from a place on; the function is told where each event stands.
+func (d *PersonDay) EventsFrom(from Place, fn func(Place, *event.Event) error) error {
+	return d.each(func(doc, n int, e *event.Event) error {
+		at := Place{d.IDs[doc], n}
+		if at.before(from) {
+			return nil
+		}
+		return fn(at, e)
+	})
+}
+
+// each calls the function with each event once, and with its document and its number
+// in there.
+func (d *PersonDay) each(fn func(doc, n int, e *event.Event) error) error {
+	n := 0
 	if len(d.Docs) == 1 { // within a chunk there are no duplicates
-		return event.Unpack(d.Docs[0].Data, fn, nil)
+		return event.Unpack(d.Docs[0].Data, func(e *event.Event) error {
+			n++
+			return fn(0, n-1, e)
+		}, nil)
 	}
 	// Two passes, so that of each event no more than a hash and its receipt is
 	// kept in memory.
@@ -110,14 +143,16 @@ func (d *PersonDay) Events(fn func(*event.Event) error) error {
 			return err
 		}
 	}
-	for _, doc := range d.Docs {
+	for i, doc := range d.Docs {
+		n = 0
 		err := event.Unpack(doc.Data, func(e *event.Event) error {
+			n++
 			h := maphash.Comparable(seed, e.Key())
 			if newest[h] != e.Received {
 				return nil
 			}
 			newest[h] = taken
-			return fn(e)
+			return fn(i, n-1, e)
 		}, nil)
 		if err != nil {
 			return err
