@@ -287,9 +287,9 @@ func TestFailedAndCancelled(t *testing.T) {
 		}
 		return request.Outcome{}, fault.New(fault.Conflict, "it cannot be")
 	})
-	r := w.create(request.New{IDs: []string{"b"}})
+	r := w.create(request.New{IDs: []string{"b"}, Find: []request.Identity{{Type: "email", Value: "b@example.com", Format: request.Raw}}})
 	w.publish(r)
-	if got := w.until(r, request.Failed); got.Failure != "it cannot be" {
+	if got := w.until(r, request.Failed); got.Failure != "it cannot be" || got.Find != "" {
 		t.Errorf("%+v", got)
 	}
 	if got := w.get(cancelled); got.Status != request.Cancelled {

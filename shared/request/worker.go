@@ -220,6 +220,7 @@ func (w *worker) finish(ctx context.Context, r *Request, out Outcome, failure er
 		switch {
 		case failure != nil:
 			r.Status, r.Finished, r.Failure = Failed, now(), reason(failure)
+			r.Find = "" // by what the persons are known is of no more use
 			slog.ErrorContext(ctx, "request failed", "request", r.ID, "kind", r.Kind, "error", failure.Error())
 		case out.Done:
 			r.Status, r.Finished, r.Result = Done, now(), result
