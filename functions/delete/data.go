@@ -186,9 +186,9 @@ func removeOps(o profile.Erasure) removal {
 
 // remove does the removals, some in a transaction that also saves their count: a
 // worker that is killed counts nothing twice and forgets nothing. Those that
-// somebody has overtaken are left to another look.
+// somebody has overtaken, or for which there is no time, are left to another look.
 func (j *job) remove(ctx context.Context, all []removal) error {
-	for len(all) > 0 && (j.slice.Time() || ctx.Err() == nil) {
+	for begun := false; len(all) > 0 && (!begun || j.slice.Time()); begun = true {
 		n, bytes := 0, 0
 		stores := j.pos.Stores
 		for n < len(all) && n < writeMost && (n == 0 || bytes+all[n].bytes <= writeBytes) {
