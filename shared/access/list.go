@@ -84,7 +84,11 @@ const readPage = 500
 // list of any length is read in bounded memory.
 func List(ctx context.Context, db *firestore.Client, project string, f Filter) iter.Seq2[*Record, error] {
 	return func(yield func(*Record, error) bool) {
-		for cursor := f.Cursor; ; {
+		var cursor any
+		if f.Cursor != "" {
+			cursor = f.Cursor
+		}
+		for {
 			docs, err := f.query(db, project, cursor).Limit(readPage).Documents(ctx).GetAll()
 			if err != nil {
 				yield(nil, fmt.Errorf("list access entries: %w", err))
@@ -98,12 +102,15 @@ func List(ctx context.Context, db *firestore.Client, project string, f Filter) i
 			if len(docs) < readPage {
 				return
 			}
-			cursor, _ = docs[len(docs)-1].Data()["id"].(string)
+			// Whatever has been put there: to begin anew instead would never end.
+			if cursor = docs[len(docs)-1].Data()["id"]; cursor == nil {
+				return
+			}
 		}
 	}
 }
 
-func (f *Filter) query(db *firestore.Client, project, cursor string) firestore.Query {
+func (f *Filter) query(db *firestore.Client, project string, cursor any) firestore.Query {
 	q := db.Collection("projects/"+project+"/"+Collection).OrderBy("id", firestore.Desc)
 	if f.Actor != "" {
 		q = q.Where("actor", "==", f.Actor)
@@ -120,7 +127,7 @@ func (f *Filter) query(db *firestore.Client, project, cursor string) firestore.Q
 	if !f.To.IsZero() {
 		q = q.Where("id", "<", f.To.UTC().Format(idDay)+"U") // after every T
 	}
-	if cursor != "" {
+	if cursor != nil {
 		q = q.StartAfter(cursor)
 	}
 	return q
