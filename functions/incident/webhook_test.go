@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/firestore"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/lethe-analytics/lethe/functions/incident"
 	"github.com/lethe-analytics/lethe/shared/project"
@@ -60,6 +61,33 @@ func TestSecrets(t *testing.T) {
 	test()
 	if r.verify(e.Secret) == nil || r.verify(next.Secret) != nil || r.verify(third.Secret) != nil {
 		t.Error("the last two secrets sign")
+	}
+}
+
+// Whoever rotates a secret at the same time as another gets one that signs.
+func TestRotatedAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.receiver(nil)
+	for range 5 {
+		e := w.endpoint(r.URL, webhook.RequestDone)
+		var both [2]*webhook.Endpoint
+		var g errgroup.Group
+		for i := range both {
+			g.Go(func() (err error) {
+				both[i], err = webhook.Rotate(t.Context(), w.Default, "app", e.ID)
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		w.do(http.StatusOK, "POST", "/v1/webhooks/test", w.Key, `{"id":"`+e.ID+`"}`, nil)
+		for _, rotated := range both {
+			if err := r.verify(rotated.Secret); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }
 

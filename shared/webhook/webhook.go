@@ -172,20 +172,28 @@ func Delete(ctx context.Context, db *firestore.Client, project, id string) error
 }
 
 // Rotate gives an endpoint a new secret. The one before signs too for RotateFor; one
-// still older does no more.
-func Rotate(ctx context.Context, db *firestore.Client, project, id string) (*Endpoint, error) {
-	e, err := Get(ctx, db, project, id)
-	if err != nil {
-		return nil, err
+// still older does no more. Of two rotations at a time both secrets sign.
+func Rotate(ctx context.Context, db *firestore.Client, project, id string) (e *Endpoint, err error) {
+	if !validID(id) {
+		return nil, notFound(nil)
 	}
-	e.OldSecret, e.OldUntil, e.Secret = e.Secret, now().Add(RotateFor), newSecret()
-	_, err = ref(db, project, id).Update(ctx, []firestore.Update{{Path: "secret", Value: e.Secret},
-		{Path: "old_secret", Value: e.OldSecret}, {Path: "old_until", Value: e.OldUntil}})
-	if status.Code(err) == codes.NotFound {
-		return nil, notFound(err)
-	}
+	err = db.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
+		snap, err := tx.Get(ref(db, project, id))
+		if status.Code(err) == codes.NotFound {
+			return notFound(err)
+		}
+		if err != nil {
+			return err
+		}
+		if e, err = decode(snap); err != nil {
+			return err
+		}
+		e.OldSecret, e.OldUntil, e.Secret = e.Secret, now().Add(RotateFor), newSecret()
+		return tx.Update(snap.Ref, []firestore.Update{{Path: "secret", Value: e.Secret},
+			{Path: "old_secret", Value: e.OldSecret}, {Path: "old_until", Value: e.OldUntil}})
+	})
 	if err != nil {
-		return nil, fmt.Errorf("store a new secret: %w", err)
+		return nil, fmt.Errorf("rotate secret: %w", err)
 	}
 	return e, nil
 }
