@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -35,13 +36,24 @@ const (
 	asCSV    = "csv"
 )
 
+// words is the form of actors and actions. These parameters are kept in the log as they
+// are: what could be somebody's address must not get there.
+var words = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+func word(q *web.Query, name string) string {
+	text, given := q.One(name)
+	if given && text != "" && !words.MatchString(text) {
+		q.Fail(name, "is not one that the log can have")
+	}
+	return text
+}
+
 // accessLog answers GET /v1/access-log.
 func (s *server) accessLog(ctx context.Context, c *access.Call, w http.ResponseWriter, r *http.Request) error {
 	q := web.ParseQuery(r)
 	var f access.Filter
 	f.From, f.To = q.Dates()
-	f.Actor, _ = q.One("actor")
-	f.Action, _ = q.One("action")
+	f.Actor, f.Action = word(q, "actor"), word(q, "action")
 	f.Cursor, _ = q.One("cursor")
 	format := q.Choice("format", asJSON, asNDJSON, asCSV)
 	limit := q.Int("limit", defaultLimit, 1, maxLimit)

@@ -79,7 +79,7 @@ func TestFilters(t *testing.T) {
 	if last.Action != "accesslog.read" || strings.Contains(fmt.Sprint(w.Access(t)), "ann") {
 		t.Errorf("%+v", last)
 	}
-	for _, bad := range []string{"cursor=x", "from=today", "limit=0", "format=xml", "what=1", "actor=a&actor=b"} {
+	for _, bad := range []string{"cursor=x", "from=today", "limit=0", "format=xml", "what=1", "actor=a&actor=b", "actor=ann@x.io", "action=person+read"} {
 		w.get("/v1/access-log?"+bad, http.StatusBadRequest)
 	}
 	local.Refused(t, local.Call(t.Context(), w.api, http.MethodGet, "/v1/access-log", w.newKey(project.Privacy), ""), http.StatusForbidden)

@@ -135,7 +135,8 @@ func (g *Guard) serve(e Endpoint, h Handler, w http.ResponseWriter, r *http.Requ
 	if err != nil && fault.Of(err) != fault.Forbidden {
 		return err // nobody whose access could be logged
 	}
-	if err == nil {
+	checked := err == nil
+	if checked {
 		if err = h(ctx, c, c.answer, r); err == nil {
 			err = c.answer.err
 		}
@@ -151,7 +152,7 @@ func (g *Guard) serve(e Endpoint, h Handler, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		c.entry.Status = web.Status(err)
 	}
-	if c.entry.Status == http.StatusBadRequest {
+	if !checked || c.entry.Status == http.StatusBadRequest {
 		c.entry.Query = nil // what is not valid may hold anything
 	}
 	if e.Action != "" && c.entry.Project != "" { // staff may call for no project at all

@@ -75,7 +75,7 @@ func TestRefused(t *testing.T) {
 	}{
 		{nil, "", id, http.StatusUnauthorized},
 		{nil, "lethe_nobody", id, http.StatusUnauthorized},
-		{nil, w.key(project.Reader), id, http.StatusForbidden},
+		{nil, w.key(project.Reader), id + "?from=bob", http.StatusForbidden},
 		{fault.New(fault.NotFound, "no"), w.Key, id, http.StatusNotFound},
 		{fault.InField("from", "no"), w.Key, "ann?from=ann", http.StatusBadRequest},
 		{errSome, w.Key, id, http.StatusInternalServerError},
