@@ -3,6 +3,7 @@ package terraform
 import (
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -129,6 +130,38 @@ func TestRights(t *testing.T) {
 			}
 		}
 		same(t, folder+" may", added, want)
+	}
+}
+
+// The bucket that a function is told of is the one that it may use.
+func TestBuckets(t *testing.T) {
+	t.Parallel()
+	c := load(t, ".")
+	told := regexp.MustCompile(`LETHE_BUCKET\s+= google_storage_bucket\.([a-z_]+)\.name`)
+	n := 0
+	for folder, body := range c.functions() {
+		var bucket []string
+		if a := body.Attributes["environment"]; a != nil {
+			bucket = told.FindStringSubmatch(source(t, a.Expr))
+		}
+		var may []string
+		for _, b := range c.blocks {
+			if b.Type == "resource" && b.file == "function_"+folder+".tf" && b.Labels[0] == "google_storage_bucket_iam_member" {
+				may = append(may, source(t, b.Body.Attributes["bucket"].Expr))
+			}
+		}
+		for _, m := range may {
+			n++
+			if bucket == nil || m != "google_storage_bucket."+bucket[1]+".name" {
+				t.Errorf("%s may use %s and is told of %q", folder, m, bucket)
+			}
+		}
+		if bucket != nil && len(may) == 0 {
+			t.Errorf("%s is told of %s and may do nothing there", folder, bucket[1])
+		}
+	}
+	if n == 0 {
+		t.Error("no function may use a bucket")
 	}
 }
 
