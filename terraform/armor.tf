@@ -28,6 +28,11 @@ resource "google_compute_security_policy" "armor" {
   name = "lethe-${each.key}"
   type = "CLOUD_ARMOR"
 
+  # Otherwise the signs that JSON itself is made of are held against the rules.
+  advanced_options_config {
+    json_parsing = "STANDARD"
+  }
+
   adaptive_protection_config {
     layer_7_ddos_defense_config {
       enable = true

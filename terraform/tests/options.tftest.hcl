@@ -42,6 +42,10 @@ run "network_on" {
     error_message = "Browsers are told to come with TLS alone."
   }
   assert {
+    condition     = alltrue([for p in google_compute_security_policy.armor : p.advanced_options_config[0].json_parsing == "STANDARD"])
+    error_message = "Of JSON what it says is held against the rules, not how it is written."
+  }
+  assert {
     condition     = google_compute_url_map.redirect[0].default_url_redirect[0].https_redirect && google_compute_ssl_policy.tls[0].min_tls_version == "TLS_1_2"
     error_message = "Nothing is served without TLS 1.2 at least."
   }
