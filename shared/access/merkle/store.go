@@ -80,14 +80,19 @@ func (s *Store) write(ctx context.Context, name string, b []byte) error {
 	if err == nil {
 		return nil
 	}
-	if e := (*googleapi.Error)(nil); !errors.As(err, &e) || e.Code != http.StatusPreconditionFailed {
-		return fmt.Errorf("write %s of the access log: %w", name, err)
+	err = fmt.Errorf("write %s of the access log: %w", name, err)
+	// Who may not replace objects, and admin may not, can also be told that it is forbidden.
+	if e := (*googleapi.Error)(nil); !errors.As(err, &e) || e.Code != http.StatusPreconditionFailed && e.Code != http.StatusForbidden {
+		return err
 	}
-	there, err := s.read(ctx, name)
-	if err == nil && !bytes.Equal(there, b) {
-		err = fmt.Errorf("write %s of the access log: it is there, and is another", name)
+	there, missing := s.read(ctx, name)
+	switch {
+	case missing != nil:
+		return errors.Join(err, missing)
+	case !bytes.Equal(there, b):
+		return fmt.Errorf("write %s of the access log: it is there, and is another", name)
 	}
-	return err
+	return nil
 }
 
 // Tile reads a tile as it is stored; it proves nothing by itself.
