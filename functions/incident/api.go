@@ -26,7 +26,7 @@ const (
 	maxText       = 4000
 	maxLong       = 10_000
 	maxCategories = 20
-	maxProjects   = 500
+	maxProjects   = 400 // each is a write of one commit, of which Firestore may take 500
 	maxUpdates    = 40
 	maxCount      = 1_000_000_000_000
 )

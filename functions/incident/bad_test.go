@@ -71,7 +71,7 @@ func TestBadIncidents(t *testing.T) {
 		"noticed_at":      {{"noticed_at": nil}, {"noticed_at": "2026-01-01T00:00:00Z"}, {"noticed_at": "2999-01-01T00:00:00Z"}},
 		"categories":      {{"categories": nil}, {"categories": []string{}}, {"categories": slices.Repeat([]string{"x"}, 21)}},
 		"categories[1]":   {{"categories": []string{"x", ""}}, {"categories": []string{"x", "a\nb"}}},
-		"projects":        {{"projects": nil}, {"projects": []string{}}, {"projects": slices.Repeat([]string{"app"}, 501)}},
+		"projects":        {{"projects": nil}, {"projects": []string{}}, {"projects": slices.Repeat([]string{"app"}, 401)}},
 		"projects[1]":     {{"projects": []string{"app", "none"}}, {"projects": []string{"app", "a/b"}}, {"projects": []string{"app", ""}}},
 		"persons_about":   {{"persons_about": -1}},
 		"records_about":   {{"records_about": 2_000_000_000_000}},
