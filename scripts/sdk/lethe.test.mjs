@@ -338,6 +338,16 @@ test("an opt-out without a connection reaches the server with it", async () => {
   await context.close();
 });
 
+test("a text with line separators arrives", async () => {
+  const event = `Separated ${randomUUID()}`;
+  const context = await device();
+  const p = await begin(context, { default: "granted" });
+  await call(p, "track", event, { text: "one\u2028two\u2029three" });
+  await settled(p);
+  await arrived(event, 1);
+  await context.close();
+});
+
 test("the module", async () => {
   const event = `Module ${randomUUID()}`;
   const context = await device();

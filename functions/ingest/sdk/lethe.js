@@ -283,7 +283,7 @@ function take(room, path, skip) {
   for (const key of keys()) {
     const age = Date.now() - parseInt(key.slice(name.length + 1), 10);
     if (skip && skip.has(key) || !own.has(key) && age < 2 * options.flushInterval) continue;
-    const [, to, item] = /^(\/\w+) (.*)$/.exec(disk.get(key) || "") || [];
+    const [, to, item] = /^(\/\w+) ([^]*)$/.exec(disk.get(key) || "") || []; // JSON has U+2028 as it is
     if (!to) {
       remove(key); // damaged
       continue;
