@@ -331,12 +331,38 @@ test("an opt-out without a connection reaches the server with it", async () => {
   await call(p, "track", "Seen");
   await settled(p);
   await context.setOffline(true);
-  await p.evaluate(() => { lethe.track("Seen"); lethe.optOut(); });
-  assert.deepEqual(await kept(p), { [`lethe_${token}`]: mark });
+  await p.evaluate(() => { lethe.track("Seen"); lethe.optOut({ noticeVersion: "v3" }); });
+  // All that is left is what the server is to be told.
+  const said = { state: "denied", notice_version: "v3", distinct_id: person };
+  assert.deepEqual(await kept(p), { [`lethe_${token}`]: JSON.stringify({ out: 1, said }) });
   await context.setOffline(false);
   await until("the consent", () => api("GET", `/v1/people/${encodeURIComponent(person)}/consent`), (r) => r.body.state === "denied");
+  await until("the mark", () => kept(p), (all) => all[`lethe_${token}`] === mark);
   await context.close();
 });
+
+for (const persistence of ["localStorage", "cookie"]) {
+  test(`an opt-out without a connection outlives the page, ${persistence}`, async () => {
+    const person = `sdk/${randomUUID()}`;
+    const context = await device();
+    const p = await begin(context, { default: "granted", persistence });
+    await call(p, "identify", person);
+    await call(p, "set", { plan: "pro" });
+    await settled(p);
+    const profile = () => api("GET", `/v1/people/${encodeURIComponent(person)}`);
+    await until("the profile", profile, (r) => r.status === 200 && r.body.profile?.plan === "pro");
+    await context.setOffline(true);
+    await p.evaluate(() => { lethe.optOut({ erase: true }); });
+    await p.close();
+    await context.setOffline(false);
+    const next = await begin(context, { default: "granted", persistence });
+    assert.equal(await call(next, "hasOptedOut"), true);
+    await until("the consent", () => api("GET", `/v1/people/${encodeURIComponent(person)}/consent`), (r) => r.body.state === "denied");
+    await until("the profile", profile, (r) => r.status === 404 || !r.body.profile?.plan);
+    await until("the mark", () => kept(next), (all) => all[`lethe_${token}`] === mark);
+    await context.close();
+  });
+}
 
 test("a text with line separators arrives", async () => {
   const event = `Separated ${randomUUID()}`;

@@ -5,7 +5,8 @@
 //
 // On the device there are, in localStorage unless told otherwise, and only while allowed:
 //
-//   lethe_TOKEN                  the entry {id, user, consent, said, say, def, at}, or {out: 1}
+//   lethe_TOKEN                  the entry {id, user, consent, said, say, def, at}; once opted out
+//                                {out: 1}, with {said, erase} until the server knows
 //   lethe_TOKEN_TIME-N-RANDOM    one waiting item: its path, a space, its JSON
 //
 // Each item has a key of its own, so that tabs never write the same one. Whatever is sent
@@ -100,13 +101,13 @@ function entry() {
   return s;
 }
 
-// wipe removes all that is on the device, and leaves the mark that one has opted out.
-function wipe(out) {
+// wipe removes all that is on the device, and leaves the mark of who has opted out.
+function wipe(mark) {
   held = [];
   own.clear();
   keys().forEach(disk.remove);
   jar.remove(name);
-  if (out) save({ out: 1 });
+  if (mark) save(mark);
 }
 
 const keys = () => disk.keys().filter((key) => key.startsWith(name + "_")).sort();
@@ -159,7 +160,7 @@ async function check() {
   const answer = await standing(id);
   const s = load();
   if (s.id !== id || statement) return; // something newer was said meanwhile
-  if (answer.state === "denied") return wipe(true);
+  if (answer.state === "denied") return wipe({ out: 1 });
   if (answer.state === "granted") s.consent = "granted";
   else if (s.consent && !s.at) s.say = 1; // was said before the person was identified
   else delete s.consent;
@@ -196,7 +197,8 @@ async function tell(said, erase) {
   if (statement !== mine) return;
   statement = undefined;
   const s = load();
-  if (s.id === said.distinct_id) {
+  if (s.out) save({ out: 1 });
+  else if (s.id === said.distinct_id) {
     delete s.say;
     s.at = Date.now();
     save(s);
@@ -311,7 +313,9 @@ async function drain() {
     const acts = held;
     held = [];
     if (!allowed()) {
-      if (load().id || keys().length) wipe(load().out);
+      const s = load();
+      if (s.id || keys().length) wipe(s.out && s);
+      if (s.out && s.said && !statement) tell(s.said, s.erase); // the page on which it was said was closed too soon
       return;
     }
     acts.forEach(attempt);
@@ -485,21 +489,22 @@ function say(state, { purposes, basis, noticeVersion } = {}) {
 /** Grants consent. Done once the server knows. */
 export function optIn(o) {
   started();
-  const { out, ...old } = load();
+  const { out, erase, ...old } = load();
   const said = say("granted", o);
   const s = { def, ...old, id: old.id || who || random(), user: old.user || !!who, consent: "granted", said, say: 1, at: 0 };
   save(s);
   return tell({ ...said, distinct_id: s.id });
 }
 
-/** Takes consent back: clears the device at once; done once the server knows. */
+/** Takes consent back: clears the device at once, but for what the server is yet to be told; done once it knows. */
 export function optOut(o = {}) {
   started();
   const id = load().id || who;
-  wipe(true);
+  const said = id && { ...say("denied", o), distinct_id: id };
+  wipe({ out: 1, said, erase: o.erase });
   requests.forEach((abort) => abort.abort());
   statement = undefined;
-  return id ? tell({ ...say("denied", o), distinct_id: id }, o.erase) : Promise.resolve();
+  return said ? tell(said, o.erase) : Promise.resolve();
 }
 
 /** Whether the person has opted out, here or on another device. */
@@ -509,7 +514,7 @@ export const hasOptedOut = () => !!load().out;
 export function clearConsent() {
   started();
   const s = load();
-  const id = s.id || who;
+  const id = s.id || who || (s.out && s.said || {}).distinct_id;
   def = s.def || def;
   wipe();
   statement = undefined;

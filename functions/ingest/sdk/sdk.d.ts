@@ -52,7 +52,7 @@ export function set(properties: Properties): void;
 export function reset(): void;
 /** Grants consent. Done once the server knows; events may be tracked at once. */
 export function optIn(options?: Statement & { purposes?: Purposes }): Promise<void>;
-/** Takes consent back. The device is cleared at once, but for the mark; done once the server knows, and so the person's other devices. With erase her profile is deleted too. */
+/** Takes consent back. The device is cleared at once, but for the mark and, until the server knows it, the statement; done once it knows, and so the person's other devices. With erase her profile is deleted too. */
 export function optOut(options?: Statement & { purposes?: Purposes; erase?: boolean }): Promise<void>;
 /** Whether the person has opted out, here or, as far as it is known, on another device. */
 export function hasOptedOut(): boolean;
