@@ -63,7 +63,7 @@ func (c *client) send(ctx context.Context, method, path string, body, into any) 
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return unreachable(err)
+		return unreachable(method, err)
 	}
 	if len(text) > maxAnswer {
 		return fault.New(fault.Internal, "an answer of the API is over %d bytes", maxAnswer)
@@ -104,7 +104,7 @@ func (c *client) do(ctx context.Context, method, path string, body any) (*http.R
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {
-		return nil, unreachable(err)
+		return nil, unreachable(method, err)
 	}
 	if resp.StatusCode < 300 {
 		return resp, nil
@@ -114,12 +114,16 @@ func (c *client) do(ctx context.Context, method, path string, body any) (*http.R
 }
 
 // unreachable is the fault of an API that does not answer. The error of net/http quotes
-// the URL, which may name a person: only its cause is kept.
-func unreachable(err error) error {
+// the URL, which may name a person: only its cause is kept. What was asked for may have
+// been done all the same.
+func unreachable(method string, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	return fault.Wrap(fault.Unavailable, err, "The API did not answer. Nothing was changed; try again in a moment.")
+	if method == http.MethodGet {
+		return fault.Wrap(fault.Unavailable, err, "The API did not answer. Nothing was changed; try again in a moment.")
+	}
+	return fault.Wrap(fault.Unavailable, err, "The API did not answer: it may or may not have done what you asked for. Look, before you ask again.")
 }
 
 func readProblem(resp *http.Response) error {
@@ -127,7 +131,7 @@ func readProblem(resp *http.Response) error {
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
-		return unreachable(err)
+		return unreachable(resp.Request.Method, err)
 	}
 	if kind == "application/problem+json" {
 		if err := json.Unmarshal(text, &p.Problem); err != nil {

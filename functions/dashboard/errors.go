@@ -40,7 +40,7 @@ func (v *visit) failure(status int, f failure) error {
 	if status == http.StatusForbidden {
 		f.Title = "You may not see this"
 	}
-	f.Retry = status >= 500 || status == http.StatusTooManyRequests
+	f.Retry = (status >= 500 || status == http.StatusTooManyRequests) && v.r.Method != http.MethodPost // which reloading would send again
 	return v.renderAs(status, "error", f.Title, f)
 }
 

@@ -109,7 +109,7 @@ func (v *visit) receiptOf() (string, error) {
 	defer resp.Body.Close()
 	jws, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return "", unreachable(err)
+		return "", unreachable(http.MethodGet, err)
 	}
 	return strings.TrimSpace(string(jws)), nil
 }

@@ -123,6 +123,20 @@ func TestAPIDown(t *testing.T) {
 	}
 }
 
+// An API that does not answer a form may have done what the form asks for.
+func TestAPIDownAfterAForm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.signIn(w.Key)
+	to := b.find("ann")
+	w.api.HandleFunc("PUT /v1/people/{id}/restriction", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	rec := b.post(to, url.Values{"do": {"restrict"}}, http.StatusServiceUnavailable)
+	has(t, rec, "The API did not answer", "may or may not have done")
+	if body := rec.Body.String(); strings.Contains(body, "Nothing was changed") || strings.Contains(body, "Reload") {
+		t.Error(body)
+	}
+}
+
 // withGoogle goes through the code flow and gives where it ends.
 func (b *browser) withGoogle(email string, want int) *httptest.ResponseRecorder {
 	b.t.Helper()
