@@ -15,6 +15,7 @@ import (
 	"context"
 	"embed"
 	"net/http"
+	"strings"
 
 	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
 
@@ -66,12 +67,12 @@ func New(c Config) (http.Handler, error) {
 	}
 	mux.Handle("GET /static/", s.plain(s.static))
 	mux.Handle("/", s.plain(func(*visit) error { return fault.New(fault.NotFound, "there is nothing at this address") }))
-	return secure(mux), nil
+	return secure(mux, strings.HasPrefix(c.PublicURL, "https:")), nil
 }
 
 // secure sets what every answer has, and refuses what another site has a browser send:
 // beside SameSite, that is what keeps forms from being forged.
-func secure(h http.Handler) http.Handler {
+func secure(h http.Handler, https bool) http.Handler {
 	guard := http.NewCrossOriginProtection()
 	guarded := guard.Handler(h)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -81,6 +82,9 @@ func secure(h http.Handler) http.Handler {
 		header.Set("Referrer-Policy", "same-origin")
 		header.Set("Cross-Origin-Opener-Policy", "same-origin")
 		header.Set("Cache-Control", "no-store")
+		if https { // for two years; a key is typed into a form
+			header.Set("Strict-Transport-Security", "max-age=63072000")
+		}
 		guarded.ServeHTTP(w, r)
 	})
 }

@@ -91,7 +91,7 @@ func TestHeaders(t *testing.T) {
 		rec := b.ask(r, code)
 		h := rec.Header()
 		if h.Get("Content-Security-Policy") != "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'" ||
-			h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "same-origin" {
+			h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Strict-Transport-Security") == "" || h.Get("Referrer-Policy") != "same-origin" {
 			t.Errorf("%s: %v", path, h)
 		}
 		for _, not := range []string{" style=", "<style", "<script", "javascript:", " onclick", `src="http`, `href="http`} {
