@@ -66,7 +66,11 @@ func (s *server) overview(v *visit) error {
 	}
 	g.Go(draw("total", "events-by-day", "Events by day", &d.Days, &days))
 	g.Go(draw("unique", "people-by-day", "People by day", &d.People, &people))
-	if err := g.Wait(); err != nil {
+	err = g.Wait()
+	if d.Problem = invalid(err); d.Problem != nil { // more days than a chart has
+		return v.renderAs(d.Problem.Status, "overview", "Overview", d)
+	}
+	if err != nil {
 		return err
 	}
 	return v.render("overview", "Overview", d, list, days, people)

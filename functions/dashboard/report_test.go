@@ -52,6 +52,7 @@ func TestOverview(t *testing.T) {
 	}
 	b.get("/?format=csv&table=none", http.StatusNotFound)
 	has(t, b.get("/?from=x", http.StatusBadRequest), `role="alert"`, "from", "must be a date")
+	has(t, b.get("/?from=1990-01-01", http.StatusBadRequest), `value="1990-01-01"`, `role="alert"`, "fewer days")
 }
 
 func TestExplore(t *testing.T) {
