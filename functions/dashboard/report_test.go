@@ -113,6 +113,7 @@ func TestExplore(t *testing.T) {
 		has(t, b.get("/explore?event=Paid&"+query, http.StatusBadRequest), `role="alert"`, want, `value="Paid"`)
 	}
 	has(t, b.get("/explore?event=paid", http.StatusOK), "Nothing was counted")
+	has(t, b.get("/explore?event=Paid&measure=sum&on=plan", http.StatusOK), "Nothing was counted", "has a number in the property <code>plan</code>")
 }
 
 func TestFunnel(t *testing.T) {
