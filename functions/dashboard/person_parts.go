@@ -120,11 +120,17 @@ func (p *subject) timelineSection(v *visit) section {
 	return s
 }
 
-// again is the page's own URL with a parameter changed.
+// again is the page's own URL with a parameter changed, or left out if it is empty.
 func (v *visit) again(name, value string) string {
 	q := v.r.URL.Query()
 	q.Del("notice")
-	q.Set(name, value)
+	q.Del(name)
+	if value != "" {
+		q.Set(name, value)
+	}
+	if len(q) == 0 {
+		return v.r.URL.Path
+	}
 	return v.r.URL.Path + "?" + q.Encode()
 }
 

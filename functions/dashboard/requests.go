@@ -82,10 +82,17 @@ const (
 	refreshList = 15
 )
 
-func (v *visit) refresh(seconds int) {
-	if v.query.Get("format") == "" {
-		v.w.Header().Set("Refresh", strconv.Itoa(seconds))
+// refresh has the browser ask again for the page, without the notice that it has told,
+// until the visitor stops that (https://www.w3.org/TR/WCAG22/#timing-adjustable). It
+// returns what to say of it, and the link that turns it off or on.
+func (v *visit) refresh(seconds int) (text string, turn anchor) {
+	if v.query.Get("refresh") == "no" {
+		return "Reload the page to see how far it is.", anchor{"Look again by itself", v.again("refresh", "")}
 	}
+	if v.query.Get("format") == "" {
+		v.w.Header().Set("Refresh", strconv.Itoa(seconds)+"; url="+v.again("notice", ""))
+	}
+	return "This page looks again every " + strconv.Itoa(seconds) + " seconds.", anchor{"Stop looking again", v.again("refresh", "no")}
 }
 
 // requestsPage answers GET /data-requests.
@@ -123,6 +130,7 @@ func (s *server) requestsPage(v *visit) error {
 			Options: choice(v.query.Get("status"), "", "all", "queued", "queued", "running", "running", "done", "done", "failed", "failed", "cancelled", "cancelled")}}}}
 	}
 	page.add(head)
+	under := false // way
 	for i, k := range kinds {
 		if !v.may(http.MethodGet, "/v1/"+k.key) {
 			continue
@@ -135,14 +143,17 @@ func (s *server) requestsPage(v *visit) error {
 		}
 		for _, r := range all {
 			part.Table.Rows = append(part.Table.Rows, []any{anchor{r.ID, requestURL(k.key, r.ID)}, word(r.Status), at(r.CreatedAt), at(r.FinishedAt), text(r.By)})
-			if r.open() {
-				v.refresh(refreshList)
-			}
+			under = under || r.open()
 		}
 		if lists[i].NextCursor != "" {
 			part.More = &anchor{"Older " + k.plural, v.again(k.key, lists[i].NextCursor)}
 		}
 		page.add(part)
+	}
+	if under {
+		text, turn := v.refresh(refreshList)
+		page.Sections[0].Text = append(page.Sections[0].Text, text)
+		page.Sections[0].Links = []anchor{turn}
 	}
 	return v.show(page)
 }
@@ -161,11 +172,12 @@ func (v *visit) showRequest(status int, k kind, refused *problem) error {
 	if err != nil {
 		return err
 	}
-	if r.open() {
-		v.refresh(refreshOne)
-	}
 	page := sheet{Title: k.name, Back: &anchor{"Requests", "/data-requests"}}
 	state := r.stateSection(k)
+	if r.open() {
+		text, turn := v.refresh(refreshOne)
+		state.Text, state.Links = []string{"It is " + r.Status + ". " + text}, []anchor{turn}
+	}
 	if r.Status == "queued" && k.key != "rectifications" && v.may(http.MethodDelete, "/v1/"+k.key+"/{id}") {
 		state.Forms = []*form{{Do: "cancel", Action: requestURL(k.key, r.ID), Button: "Cancel", Text: []string{"While it is queued it can be cancelled; nothing has been done yet."}, Problem: refused}}
 	}

@@ -39,9 +39,6 @@ func (r *request) stateSection(k kind) section {
 	if p := r.Progress; p != nil {
 		s.Facts = append(s.Facts, fact{"Doing", p.Stage}, fact{"Events so far", p.Events})
 	}
-	if r.open() {
-		s.Text = []string{"It is " + r.Status + ". This page looks again every few seconds."}
-	}
 	return s
 }
 

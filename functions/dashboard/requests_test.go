@@ -4,8 +4,10 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"html/template"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -114,10 +116,22 @@ func TestRequestOfMany(t *testing.T) {
 	next := b.goes("/data-requests/new", new("exports", strings.Join(long, "\r\n")))
 	rec := b.get(next, http.StatusOK)
 	has(t, rec, "queued", "2,000", "Cancel")
-	if rec.Header().Get("Refresh") == "" || b.get("/data-requests", http.StatusOK).Header().Get("Refresh") == "" {
-		t.Error("what is under way does not refresh")
-	}
 	path, _, _ := strings.Cut(next, "?")
+	list := b.get("/data-requests?status=queued", http.StatusOK)
+	if one, all := rec.Header().Get("Refresh"), list.Header().Get("Refresh"); one != "3; url="+path || all != "15; url=/data-requests?status=queued" {
+		t.Errorf("what is under way refreshes with %q, %q", one, all)
+	}
+	// One can stop it.
+	for at, rec := range map[string]*httptest.ResponseRecorder{path: rec, "/data-requests?status=queued": list} {
+		has(t, rec, "looks again every", "Stop looking again")
+		off := at + map[bool]string{true: "&", false: "?"}[strings.Contains(at, "?")] + "refresh=no"
+		has(t, rec, `href="`+template.HTMLEscapeString(strings.Replace(off, "status=queued&refresh=no", "refresh=no&status=queued", 1))+`"`)
+		still := b.get(off, http.StatusOK)
+		has(t, still, "Reload the page", `href="`+at+`"`, "Look again by itself")
+		if still.Header().Get("Refresh") != "" {
+			t.Error("it does not stop")
+		}
+	}
 	has(t, b.get(b.goes(path, url.Values{"do": {"cancel"}}), http.StatusOK), "The request is cancelled", "cancelled")
 	var state struct{ Status string }
 	if o.ask("/v1"+strings.TrimPrefix(path, "/data-requests"), &state); state.Status != "cancelled" {
