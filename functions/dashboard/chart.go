@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/go-analyze/charts"
@@ -33,6 +34,8 @@ const maxLines = 8
 type drawing struct {
 	Caption      string
 	Names        []string // in the order of the colours; none where there is but one
+	Of           int      // how many lines there are, if it shows only the first
+	Bars         bool
 	Wide, Narrow template.HTML
 }
 
@@ -43,9 +46,12 @@ func (c chart) draw() (*drawing, error) {
 		return nil, err
 	}
 	narrow, err := c.svg(420, 320)
-	d := &drawing{Caption: c.Caption, Wide: wide, Narrow: narrow}
+	d := &drawing{Caption: c.Caption, Bars: c.Bars, Wide: wide, Narrow: narrow}
 	if len(c.Names) > 1 {
 		d.Names = c.Names[:min(len(c.Names), maxLines)]
+	}
+	if len(c.Names) > maxLines {
+		d.Of = len(c.Names)
 	}
 	return d, err
 }
@@ -72,6 +78,9 @@ var (
 	}()
 )
 
+// labelStyle is that of both axes.
+var labelStyle = charts.FontStyle{FontSize: 9, FontColor: placeholder(101)}
+
 func (c chart) svg(width, height int) (template.HTML, error) {
 	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: width, Height: height})
 	lines := c.Lines[:min(len(c.Lines), maxLines)]
@@ -83,15 +92,22 @@ func (c chart) svg(width, height int) (template.HTML, error) {
 		c.axes(&opt.CategoryAxis, opt.ValueAxis, lines, width)
 		err = p.BarChart(opt)
 	} else {
+		c, lines, spread := c.placed(lines, width)
 		opt := charts.NewLineChartOptionWithData(lines)
 		opt.Theme, opt.Padding, opt.ValueFormatter = theme, padding, number
 		opt.Legend.Show = charts.Ptr(false) // stands beside, as text
 		opt.LineStrokeWidth = 2.5
 		opt.Symbol = charts.Symbol{Shape: charts.SymbolNone}
-		if len(c.Labels) < 40 {
-			opt.Symbol = charts.Symbol{Shape: charts.SymbolDot}
+		for i := range opt.SeriesList {
+			if len(c.Labels) < 40 {
+				opt.SeriesList[i].Symbol.Shape = shapes[i%len(shapes)]
+			}
 		}
 		c.axes(&opt.XAxis, opt.YAxis, lines, width)
+		opt.XAxis.BoundaryGap = &spread
+		if !spread {
+			opt.XAxis.LabelOffset.Left = -p.MeasureText(c.Labels[0], 0, labelStyle).Width() / 2
+		}
 		err = p.LineChart(opt)
 	}
 	if err != nil {
@@ -106,16 +122,48 @@ func (c chart) svg(width, height int) (template.HTML, error) {
 	return template.HTML(inStyle(text)), nil // the library escapes the texts
 }
 
+// shapes of points, beside their colours: .legend has the same.
+var shapes = []charts.SymbolShape{charts.SymbolDot, charts.SymbolSquare, charts.SymbolDiamond, charts.SymbolCircle}
+
+// Where points have a slot each, the library has each label below its point, unless there
+// is but one. Denser ones it spreads from edge to edge, and has labels begin below their
+// points, but for the last, which ends there.
+const (
+	slot   = 40  // pixels, the library's threshold
+	beside = 120 // that the labels of the other axis may take, with room
+)
+
+// placed adds places without a label or a value, so that each label can stand below its
+// point: at both ends of a single point, or at the end of dense ones, whose labels then
+// are to be shifted by half of their width.
+func (c chart) placed(lines [][]float64, width int) (_ chart, padded [][]float64, spread bool) {
+	before, after := 0, 0
+	switch spread = (width-beside)/max(1, len(c.Labels)) > slot; {
+	case len(c.Labels) == 1:
+		before, after = 1, 1
+	case !spread:
+		after = 1
+	}
+	for _, line := range lines {
+		padded = append(padded, slices.Concat(slices.Repeat([]float64{missing}, before), line, slices.Repeat([]float64{missing}, after)))
+	}
+	c.Labels = slices.Concat(make([]string, before), c.Labels, make([]string, after))
+	return c, padded, spread
+}
+
 // axes labels both axes so that whole numbers stay whole.
 func (c chart) axes(x *charts.XAxisOption, y []charts.YAxisOption, lines [][]float64, width int) {
 	// Evenly, the last one among them; the library's own choice lets labels overlap.
 	x.Labels = make([]string, len(c.Labels))
 	room := max(2, width/110)
 	step := (len(c.Labels) + room - 1) / room
-	for i := len(c.Labels) - 1; i >= 0; i -= step {
-		x.Labels[i] = shorten(c.Labels[i], 24)
+	for i := len(c.Labels) - 1; i >= 0; i-- {
+		if c.Labels[i] != "" {
+			x.Labels[i] = shorten(c.Labels[i], 24)
+			i -= step - 1
+		}
 	}
-	x.LabelFontStyle.FontSize = 9
+	x.LabelFontStyle = labelStyle
 	x.LabelCount = len(c.Labels)
 	least, most := 0.0, 0.0
 	for _, line := range lines {
@@ -126,7 +174,7 @@ func (c chart) axes(x *charts.XAxisOption, y []charts.YAxisOption, lines [][]flo
 		}
 	}
 	for i := range y {
-		y[i].LabelFontStyle.FontSize = 9
+		y[i].LabelFontStyle = labelStyle
 		if least == 0 {
 			y[i].Min = charts.Ptr(0.0)
 		}
