@@ -67,7 +67,7 @@ func (s *server) accessLogPage(v *visit) error {
 			t.Rows = append(t.Rows, []any{"?", "can not be read", nil, nil, nil, nil, nil, nil, marks[i]})
 			continue
 		}
-		t.Rows = append(t.Rows, []any{e.Time.UTC().Format("2006-01-02 15:04:05"), e.Action, short(e.Actor), string(e.Role) + kindWord(e.ActorKind), some(e.PersonCount), some(e.Count), e.Status, text(e.Object), marks[i]})
+		t.Rows = append(t.Rows, []any{toTheSecond(e.Time), e.Action, short(e.Actor), string(e.Role) + kindWord(e.ActorKind), some(e.PersonCount), some(e.Count), e.Status, text(e.Object), marks[i]})
 	}
 	list := section{Heading: "Accesses", Table: t, Empty: "No entry fits. Choose other days, or fewer conditions."}
 	if log.NextCursor != "" {

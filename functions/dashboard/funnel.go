@@ -137,7 +137,7 @@ func (a *funnel) table(steps []selector, by string) (*table, chart) {
 			}
 			var median any
 			if s.Median != nil {
-				median = took(*s.Median)
+				median = duration(*s.Median)
 			}
 			t.Rows = append(t.Rows, append(row, s.Count, percent(s.FromPrevious), percent(s.FromFirst), median))
 		}

@@ -107,7 +107,7 @@ func (p *subject) timelineSection(v *visit) section {
 				parts = append(parts, name+": "+value(e.Properties[name]))
 			}
 		}
-		row := []any{e.Time.UTC().Format(time.DateTime), e.Event, text(strings.Join(parts, ", "))}
+		row := []any{toTheSecond(e.Time), e.Event, text(strings.Join(parts, ", "))}
 		if linked {
 			row = append(row, value(e.Properties["distinct_id"]))
 		}

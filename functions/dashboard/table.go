@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,12 +16,18 @@ type table struct {
 	ID      string // in the URL of its CSV and as its file's name
 	Caption string
 	Columns []string
-	Rows    [][]any // of string, int, int64, float64, time.Time, percent, heat, anchor; nil: nothing
+	Rows    [][]any // of string, int, int64, float64, time.Time, toTheSecond, duration, percent, heat, anchor; nil: nothing
 	CSV     string  // its URL, set by render
 }
 
 // percent is a share of one, as a cell.
 type percent float64
+
+// duration is a number of seconds, as a cell.
+type duration float64
+
+// toTheSecond is a time as a cell, of a column that says that it is UTC.
+type toTheSecond time.Time
 
 // anchor is a link as a cell.
 type anchor struct{ Text, URL string }
@@ -41,11 +48,18 @@ func show(cell any) string {
 		return strconv.FormatFloat(c, 'f', 2, 64)
 	case percent:
 		return strconv.FormatFloat(100*float64(c), 'f', 1, 64) + " %"
+	case duration:
+		return took(float64(c))
 	case time.Time:
 		return c.UTC().Format("2006-01-02 15:04 UTC")
+	case toTheSecond:
+		return time.Time(c).UTC().Format(time.DateTime)
 	case anchor:
 		return c.Text
 	case heat:
+		if c.Of == 0 {
+			return show(nil)
+		}
 		return strconv.FormatFloat(100*c.share(), 'f', 0, 64) + " % (" + whole(c.Count) + ")"
 	}
 	return fmt.Sprint(cell)
@@ -59,13 +73,17 @@ func class(cell any) string {
 	if isNumber(cell) {
 		return "number"
 	}
+	switch cell.(type) {
+	case time.Time, toTheSecond:
+		return "when"
+	}
 	return ""
 }
 
 // isNumber reports whether a cell stands to the right.
 func isNumber(cell any) bool {
 	switch cell.(type) {
-	case int, int64, float64, percent, heat:
+	case int, int64, float64, percent, duration, heat:
 		return true
 	}
 	return false
@@ -103,8 +121,12 @@ func plainCell(cell any) string {
 		return strconv.FormatFloat(c, 'f', -1, 64)
 	case percent:
 		return strconv.FormatFloat(float64(c), 'f', -1, 64)
+	case duration:
+		return strconv.FormatFloat(float64(c), 'f', -1, 64)
 	case time.Time:
 		return c.UTC().Format(time.RFC3339)
+	case toTheSecond:
+		return time.Time(c).UTC().Format(time.RFC3339)
 	case heat:
 		return strconv.FormatInt(c.Count, 10)
 	case anchor:
@@ -142,6 +164,9 @@ func (v *visit) csv(tables []*table) error {
 		head := make([]string, len(t.Columns))
 		for i, c := range t.Columns {
 			head[i] = harmless(c)
+			if slices.ContainsFunc(t.Rows, func(row []any) bool { _, ok := row[i].(duration); return ok }) {
+				head[i] += " (seconds)"
+			}
 		}
 		_ = out.Write(head) // errors of a client that went away
 		for _, row := range t.Rows {
