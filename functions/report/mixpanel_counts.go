@@ -57,44 +57,58 @@ type mixpanelSegmented struct {
 // newMixpanelSegmentation writes one segmentation, or one divided by the other.
 func newMixpanelSegmentation(q question, totals, uniques *Segmentation) *mixpanelSegmented {
 	a := &mixpanelSegmented{}
-	a.Data.Values = map[string]map[string]float64{}
-	for i := range q.line.n {
-		a.Data.Series = append(a.Data.Series, dateText(q.line.unit, q.line.start(i)))
-	}
-	name := func(s Series) string {
-		switch {
-		case q.by == "":
-			return s.Event
-		case s.Value == nil:
-			return "undefined"
+	buckets := make([]string, q.line.n)
+	seen := map[string]bool{}
+	for i := range buckets {
+		buckets[i] = dateText(q.line.unit, q.line.start(i))
+		if !seen[buckets[i]] { // an hour comes twice when the clocks go back
+			a.Data.Series = append(a.Data.Series, buckets[i])
 		}
-		return *s.Value
+		seen[buckets[i]] = true
 	}
-	divisors := map[string]Series{}
-	first := totals
-	if first == nil {
-		first = uniques
-	} else if uniques != nil {
-		for _, s := range uniques.Series {
-			divisors[name(s)] = s
-		}
-	}
-	for _, s := range first.Series {
-		values := map[string]float64{}
-		for i, point := range s.Points {
-			n := float64(point.Count)
-			if first == totals && uniques != nil {
-				n = 0
-				if by := divisors[name(s)]; by.Points != nil {
-					n = share(point.Count, by.Points[i].Count)
+	switch {
+	case totals == nil:
+		a.Data.Values = q.sums(uniques, buckets)
+	case uniques == nil:
+		a.Data.Values = q.sums(totals, buckets)
+	default:
+		a.Data.Values = q.sums(totals, buckets)
+		persons := q.sums(uniques, buckets)
+		for name, values := range a.Data.Values {
+			for bucket, n := range values {
+				if of := persons[name][bucket]; of > 0 {
+					values[bucket] = n / of
+				} else {
+					values[bucket] = 0 // of nobody
 				}
 			}
-			values[a.Data.Series[i]] += n
 		}
-		a.Data.Values[name(s)] = values
 	}
 	a.LegendSize = len(a.Data.Values)
 	return a
+}
+
+// sums are the counts by what Mixpanel calls a series and by bucket. What it calls the
+// same is added up: a value may be the text "undefined".
+func (q *question) sums(s *Segmentation, buckets []string) map[string]map[string]float64 {
+	all := map[string]map[string]float64{}
+	for _, of := range s.Series {
+		name := of.Event
+		switch {
+		case q.by == "":
+		case of.Value == nil:
+			name = "undefined"
+		default:
+			name = *of.Value
+		}
+		if all[name] == nil {
+			all[name] = map[string]float64{}
+		}
+		for i, point := range of.Points {
+			all[name][buckets[i]] += float64(point.Count)
+		}
+	}
+	return all
 }
 
 // mixpanelRetention answers GET /api/query/retention: by cohort its size and how many

@@ -80,6 +80,31 @@ func TestMixpanelSegmentation(t *testing.T) {
 	}
 }
 
+// TestMixpanelSeriesOfOneName shows that what Mixpanel's form calls the same is added up:
+// a value that is the text "undefined" and none at all, and an hour that comes twice.
+func TestMixpanelSeriesOfOneName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.store(w.Project, ev("Seen", "ann", "2025-10-26 00:10:00", `{"plan":"undefined"}`), ev("Seen", "ann", "2025-10-26 00:20:00", `{"plan":"undefined"}`),
+		ev("Seen", "bob", "2025-10-26 01:10:00", `{}`))
+	q := []string{"event", "Seen", "from_date", "2025-10-26", "to_date", "2025-10-26", "on", "plan"}
+	for kind, want := range map[string]string{"general": "3", "unique": "2", "average": "1.5"} {
+		w.same(w.mixpanel("/api/query/segmentation", w.key, append(q, "type", kind)...),
+			`{"data":{"series":["2025-10-26"],"values":{"undefined":{"2025-10-26":`+want+`}}},"legend_size":1}`)
+		rec := w.mixpanel("/api/query/segmentation", w.key, append(q, "type", kind, "unit", "hour", "tz", "Europe/Berlin")...)
+		var a struct {
+			Data struct {
+				Series []string
+				Values map[string]map[string]json.Number
+			}
+		}
+		w.answered(rec, &a)
+		if n := a.Data.Values["undefined"]["2025-10-26 02:00:00"]; len(a.Data.Series) != 24 || n.String() != want {
+			t.Errorf("%s: %d hours, %s in the one that comes twice, want %s", kind, len(a.Data.Series), n, want)
+		}
+	}
+}
+
 func TestMixpanelRetention(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
