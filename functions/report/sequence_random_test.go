@@ -54,6 +54,9 @@ func (w *world) crowd(r *rand.Rand, around time.Time, n int) (as []event.Event) 
 		if r.IntN(3) > 0 {
 			props = fmt.Sprintf(`{"n":%d,"plan":%s}`, r.IntN(8), []string{`"free"`, `"pro"`, `7`}[r.IntN(3)])
 		}
+		if r.IntN(4) == 0 {
+			props = props[:len(props)-1] + `,"more":` + []string{`null`, `true`, `[1,"a"]`, `{"deep":2}`, `"text"`, `2.5`, `"2.5"`}[r.IntN(7)] + "}"
+		}
 		e := event.Event{Name: names[r.IntN(3)], DistinctID: ids[r.IntN(len(ids))], InsertID: fmt.Sprint("i", i), Received: 1,
 			Time: event.Millis(at.UnixMilli()), Properties: props}
 		all = append(all, e)
