@@ -9,8 +9,12 @@ import (
 	"time"
 )
 
-// maxSteps is how many steps the form has fields for.
-const maxSteps = 6
+// maxSteps is how many steps the form has fields for, and inSight how many of them are not
+// folded away.
+const (
+	maxSteps = 10
+	inSight  = 3
+)
 
 // selector names events in a question to the API.
 type selector struct {
@@ -44,7 +48,8 @@ type funnelData struct {
 	Period         period
 	Pick           pickers
 	Zones          []string
-	Steps          []step
+	Steps, More    []step // those that are in sight, and those that one unfolds
+	Unfolded       bool
 	Window         string
 	Order          []option
 	By             string
@@ -63,12 +68,17 @@ func (s *server) funnelPage(v *visit) error {
 	}
 	q := v.query
 	d := funnelData{Period: v.period(30), By: q.Get("by"), Window: cmp.Or(q.Get("window"), "14"), URL: s.config.PublicURL,
-		Order: choice(q.Get("order"), "any", "others may come between", "strict", "nothing comes between")}
+		Order: choice(q.Get("order"), "any", "anything", "strict", "nothing")}
 	var steps []selector
 	for n := 1; n <= maxSteps; n++ {
 		i := strconv.Itoa(n)
 		f := step{n, q.Get("e" + i), q.Get("w" + i)}
-		d.Steps = append(d.Steps, f)
+		if n <= inSight {
+			d.Steps = append(d.Steps, f)
+		} else {
+			d.More = append(d.More, f)
+			d.Unfolded = d.Unfolded || f.Event != "" || f.Where != ""
+		}
 		if f.Event != "" || f.Where != "" {
 			steps = append(steps, selector{f.Event, f.Where})
 		}

@@ -133,7 +133,8 @@ func TestFunnel(t *testing.T) {
 	}
 	q.Set("window", "0")
 	has(t, b.get("/funnel?"+q.Encode(), http.StatusBadRequest), `role="alert"`, "window_days", `value="Signed up"`)
-	has(t, b.get("/funnel?e1=Nothing&e2=Paid", http.StatusOK), "Nobody took the first step")
+	has(t, b.get("/funnel?e1=Nothing&e2=Paid", http.StatusOK), "<details><summary>More steps", "Step 10", "Nobody took the first step")
+	has(t, b.get("/funnel?e1=Signed+up&e2=Paid&e10=Left", http.StatusOK), "<details open><summary>More steps", `value="Left"`, "3. Left")
 	has(t, b.get("/funnel?e1=Paid", http.StatusBadRequest), "steps")
 }
 

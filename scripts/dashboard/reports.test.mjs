@@ -106,7 +106,7 @@ test("funnel", async (t) => {
   const page = await signedIn(t, shop.key);
   await page.getByRole("link", { name: "Funnel" }).click();
   await look(page, "funnel-empty");
-  await page.getByLabel(/^Step 1/).fill("Signed up");
+  await page.getByLabel(/^Step 1\b/).fill("Signed up");
   await page.getByLabel(/^Step 2/).fill("Added to cart");
   await page.getByLabel(/^Step 3/).fill("Purchased");
   await page.getByLabel("Within days").fill("60");
