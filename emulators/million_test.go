@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,16 +20,21 @@ import (
 
 	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/shared/chunk"
+	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/project"
 	"github.com/lethe-analytics/lethe/shared/request"
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
-// The person of TestMillion: so many days, chunks a day and events a chunk.
+// The person of TestMillion: so many days, chunks a day and events a chunk; and the
+// other persons of the project.
 const (
 	millionDays, millionChunks, millionEvents = 400, 50, 50
 	million                                   = millionDays * millionChunks * millionEvents
+	millionOthers                             = 9999
+	othersWith                                = 100 // one in so many of them has events: the emulator's queries pay for all there are
+	othersDay                                 = "2024-06-01"
 )
 
 // TestMillion exports and erases a person of a million events in slices of some
@@ -46,7 +52,7 @@ func TestMillion(t *testing.T) {
 	before := s.others(t, db, p)
 
 	export := s.ask(t, "/v1/exports", `{"distinct_ids":["million"]}`)
-	s.killInSlices(t, db, export, "/functions/export-worker/kill")
+	s.killInSlices(t, db, export, "export-worker")
 	var done struct{ Status, URL string }
 	eventually(t, 10*time.Minute, func() error {
 		code, body, err := s.call(t.Context(), "GET", s.env["LETHE_URL"]+"/v1/exports/"+export, "")
@@ -60,7 +66,7 @@ func TestMillion(t *testing.T) {
 	}
 
 	deletion := s.ask(t, "/v1/deletions", `{"distinct_ids":["million"]}`)
-	s.killInSlices(t, db, deletion, "/functions/delete-worker/kill")
+	s.killInSlices(t, db, deletion, "delete-worker")
 	eventually(t, 10*time.Minute, func() error {
 		code, body, err := s.call(t.Context(), "GET", s.env["LETHE_URL"]+"/v1/deletions/"+deletion+"/receipt", "")
 		if err != nil || code != 200 {
@@ -78,7 +84,7 @@ func TestMillion(t *testing.T) {
 		t.Errorf("left of the archive: %v", names)
 	}
 	after := s.others(t, db, p)
-	if len(after) != len(before) || len(before) < 9 {
+	if len(after) != len(before) || len(before) != millionOthers+(millionOthers+othersWith-1)/othersWith {
 		t.Errorf("%d documents of others, before %d", len(after), len(before))
 	}
 	for path, doc := range before {
@@ -89,37 +95,72 @@ func TestMillion(t *testing.T) {
 	s.finish(t)
 }
 
-// killInSlices waits for slices to begin and kills their worker: at once, and later. A
-// worker that is killed keeps the others out for a minute, which the test does not wait for.
-func (s *erasing) killInSlices(t *testing.T, db *firestore.Client, id, kill string) {
+// killInSlices kills a request's worker at once, and once more within a slice: the one
+// that was killed leaves its lease behind, whose minute is not waited for. Their memory
+// counts as that of the last.
+func (s *erasing) killInSlices(t *testing.T, db *firestore.Client, id, worker string) {
 	t.Helper()
-	for step := range 2 {
-		eventually(t, 3*time.Minute, func() error {
-			snap, err := request.Ref(db, demoProject, id).Get(t.Context())
-			if err != nil {
-				return err
-			}
-			if n, _ := snap.Data()["step"].(int64); n < int64(step) {
-				return fmt.Errorf("step %d", n)
+	s.control(t, "/functions/"+worker+"/kill")
+	lift := func() error {
+		_, err := request.Ref(db, demoProject, id).Update(t.Context(), []firestore.Update{{Path: "lease", Value: time.Time{}}})
+		return err
+	}
+	eventually(t, 2*time.Minute, lift)
+	eventually(t, 5*time.Minute, func() error {
+		before, err := request.Get(t.Context(), db, demoProject, id, "")
+		if err != nil {
+			return err
+		}
+		if before.Status.Final() {
+			t.Fatalf("%s: the request is %s before its worker was killed in a slice", worker, before.Status)
+		}
+		if before.Step == 0 || !before.Lease.After(time.Now()) {
+			return fmt.Errorf("%s: not at work at step %d", worker, before.Step)
+		}
+		s.peak(t, worker)
+		s.control(t, "/functions/"+worker+"/kill")
+		after, err := request.Get(t.Context(), db, demoProject, id, "")
+		if err != nil {
+			return err
+		}
+		if after.Step != before.Step || !after.Lease.Equal(before.Lease) {
+			return fmt.Errorf("%s: step %d had ended", worker, before.Step)
+		}
+		return nil
+	})
+	eventually(t, 2*time.Minute, lift)
+}
+
+// fillMillion writes the person, and all others.
+func fillMillion(t *testing.T, db *firestore.Client, p project.Project) {
+	t.Helper()
+	if err := local.Fill(t.Context(), db, p, "million", millionDays, millionChunks, millionEvents); err != nil {
+		t.Fatal(err)
+	}
+	day, err := time.Parse(time.DateOnly, othersDay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from := 0; from < millionOthers; from += 200 {
+		err := db.RunTransaction(t.Context(), func(_ context.Context, tx *firestore.Transaction) error {
+			for i := from; i < min(from+200, millionOthers); i++ {
+				id := fmt.Sprint("other/", i)
+				key := person.MakeKey(p.Secret, id)
+				err := tx.Set(person.Ref(db, p.ID, key), person.Doc{DistinctID: id, FirstSeen: day, Profile: `{"a":1}`})
+				if i%othersWith == 0 {
+					e := event.Event{Name: "Seen", DistinctID: id, InsertID: "1", Time: event.Millis(day.UnixMilli()), Received: 1, Properties: `{"a":1}`}
+					own := chunk.Build(p.ID, []event.Event{e})[0]
+					err = errors.Join(err, tx.Set(chunk.Ref(db, p.ID, key, own.ID), own.Doc))
+				}
+				if err != nil {
+					return err
+				}
 			}
 			return nil
 		})
-		s.control(t, kill)
-		if _, err := request.Ref(db, demoProject, id).Update(t.Context(), []firestore.Update{{Path: "lease", Value: time.Time{}}}); err != nil {
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-}
-
-// fillMillion writes the person, and ten others.
-func fillMillion(t *testing.T, db *firestore.Client, p project.Project) {
-	t.Helper()
-	err := local.Fill(t.Context(), db, p, "million", millionDays, millionChunks, millionEvents)
-	for i := range 10 {
-		err = errors.Join(err, local.Fill(t.Context(), db, p, fmt.Sprint("other/", i), 1, 2, millionEvents))
-	}
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -146,26 +187,23 @@ func (s *erasing) peak(t *testing.T, function string) {
 func (s *erasing) others(t *testing.T, db *firestore.Client, p project.Project) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
-	note := func(snap *firestore.DocumentSnapshot) {
-		doc, err := json.Marshal(snap.Data())
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[snap.Ref.Path] = doc
-	}
-	for i := range 10 {
-		ref := person.Ref(db, p.ID, person.MakeKey(p.Secret, fmt.Sprint("other/", i)))
-		snap, err := ref.Get(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		note(snap)
-		docs, err := ref.Collection(chunk.Collection).Documents(t.Context()).GetAll()
+	for _, q := range []firestore.Query{
+		db.Collection("projects/" + p.ID + "/people").Query,
+		db.CollectionGroup(chunk.Collection).Where("project", "==", p.ID).Where("day", "==", othersDay),
+	} {
+		docs, err := q.Documents(t.Context()).GetAll()
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, d := range docs {
-			note(d)
+			if d.Ref.ID == string(person.MakeKey(p.Secret, "million")) {
+				continue
+			}
+			doc, err := json.Marshal([]any{d.Data(), d.UpdateTime})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all[d.Ref.Path] = doc
 		}
 	}
 	return all
