@@ -24,6 +24,7 @@ type rectifyJob struct {
 	slice  *request.Slice
 	params *rectification
 	named  person.Key // of the distinct_id that was asked about
+	gone   []string   // properties of the member at hand that were erased since it was asked
 	pos    *progress
 }
 
@@ -75,7 +76,9 @@ func (j *rectifyJob) next(ctx context.Context, to stage) error {
 }
 
 // amend puts the amendments on the person's document, once, and reads it. They are
-// there also for a person whom nothing has been stored of: it may be on its way.
+// there also for a person whom nothing has been stored of: it may be on its way. What
+// was erased after the rectification was asked for is not set again by it, though it
+// comes later.
 func (j *rectifyJob) amend(ctx context.Context, key person.Key) (doc person.Doc, amended bool, err error) {
 	ref := person.Ref(j.db, j.slice.Project, key)
 	err = j.db.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
@@ -92,11 +95,20 @@ func (j *rectifyJob) amend(ctx context.Context, key person.Key) (doc person.Doc,
 		if !doc.AfterFence(j.slice.Created) {
 			return nil
 		}
-		amended = true
+		amended, j.gone = true, nil
+		for _, a := range doc.Amendments {
+			if a.At.After(j.slice.Created) {
+				j.gone = append(j.gone, a.Properties...)
+			}
+		}
 		if j.mine(doc) >= 0 {
 			return nil
 		}
-		if doc.Amendments, _, err = amend.Add(doc.Amendments, time.Now(), j.slice.ID, j.params.amendments()); err != nil {
+		mine, err := amend.Without(j.params.amendments(), j.gone)
+		if err != nil {
+			return err
+		}
+		if doc.Amendments, _, err = amend.Add(doc.Amendments, time.Now(), j.slice.ID, mine); err != nil {
 			return err
 		}
 		return tx.Set(ref, map[string]any{"amendments": doc.Amendments}, firestore.MergeAll)
@@ -122,9 +134,17 @@ func (j *rectifyJob) profile(ctx context.Context, key person.Key, doc person.Doc
 	if err != nil {
 		return err
 	}
+	values, err := profile.Parse(j.params.Profile)
+	if err != nil {
+		return err
+	}
+	for _, name := range j.gone {
+		delete(values, name)
+	}
 	var add []event.Op
-	if key == j.named || slices.ContainsFunc(j.params.ProfileNames, func(n string) bool { _, ok := had[n]; return ok }) {
-		add = []event.Op{{DistinctID: doc.DistinctID, Name: "$set", Value: j.params.Profile,
+	known := key == j.named || slices.ContainsFunc(j.params.ProfileNames, func(n string) bool { _, ok := had[n]; return ok })
+	if known && len(values) > 0 {
+		add = []event.Op{{DistinctID: doc.DistinctID, Name: "$set", Value: values.JSON(),
 			Received: event.Millis(doc.Amendments[j.mine(doc)].At.UnixMilli()), Request: j.slice.ID}}
 	}
 	n, err := profile.Amend(ctx, j.db, j.slice.Project, key, set, add...)

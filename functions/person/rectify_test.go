@@ -96,6 +96,26 @@ func TestRectify(t *testing.T) {
 	}
 }
 
+// What is erased while a rectification waits for its turn does not come back with it.
+func TestRectifyWhatWasErased(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.deliver([]event.Event{old(1, "ann", `{"plan":"gold","n":1}`)}, oldOp(0, "$set", `{"email":"old","$name":"Ann"}`))
+	asked := o.ask(`{"distinct_id":"ann","profile":{"email":"SECRET","$phone":"new"},"events":[{"set":{"plan":"SECRET","n":2}}],"reason":"r"}`)
+	erasure, _, err := amend.Add(nil, time.Now(), "an erasure", []amend.Amendment{{Properties: []string{"email", "plan"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.personRef("ann").Update(t.Context(), []firestore.Update{{Path: "amendments", Value: erasure}}); err != nil {
+		t.Fatal(err)
+	}
+	o.work(time.Minute)
+	o.until(asked.ID, request.Done)
+	if all := o.everything("ann"); strings.Contains(all, "SECRET") || !strings.Contains(all, `"$phone":"new"`) || !strings.Contains(all, `"n":2`) {
+		t.Error(all)
+	}
+}
+
 // Once it is done, the request knows the names of the properties and no value.
 func TestRectificationKeepsNoValues(t *testing.T) {
 	t.Parallel()
