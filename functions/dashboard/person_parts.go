@@ -231,7 +231,7 @@ var formats = []string{"ndjson", "JSON, one event a line (ndjson)", "json", "JSO
 
 func (p *subject) exportForm() *form {
 	return &form{Do: "export", Action: personURL(p.sealed, ""), Legend: "Export…", Folded: true, Button: "Export",
-		Text:   []string{"Makes an archive of all that is known of the person: profile, consent, events (GDPR Art. 15 and 20). It can be downloaded for 7 days."},
+		Text:   []string{"Makes an archive of all that is known of the person: profile, consent, events (GDPR Art. 15 and 20). It can be downloaded for 7 days, or for as long as events are kept if that is less."},
 		Fields: []field{{Name: "format", Label: "Events as", Kind: kindChoice, Options: choice("ndjson", formats...)}}}
 }
 

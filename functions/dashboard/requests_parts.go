@@ -49,7 +49,7 @@ func (r *request) partSections(v *visit) (all []section) {
 		if r.Gone != "" {
 			s.Text = []string{"The archive is not there any more: " + r.Gone + "."}
 		} else {
-			s.Text = []string{"A ZIP file with an index.html to begin with. Each download makes a link that works for some minutes; the archive is kept for 7 days. It holds personal data: hand it to nobody but the person."}
+			s.Text = []string{"A ZIP file with an index.html to begin with. Each download makes a link that works for some minutes; the archive is kept for 7 days, or for as long as events are if that is less. It holds personal data: hand it to nobody but the person."}
 			s.Buttons = []anchor{{"Download", requestURL("exports", r.ID) + "/download"}}
 		}
 		all = append(all, s)
