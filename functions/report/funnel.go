@@ -14,9 +14,12 @@ import (
 
 // Orders of a funnel, as the parameter names them.
 const (
-	anyBetween = "any"
+	inSequence = "sequence"
 	strictly   = "strict"
+	inAnyOrder = "any"
 )
+
+var orders = []string{inSequence, strictly, inAnyOrder}
 
 // FunnelQuestion is the body of POST /v1/reports/funnel.
 type FunnelQuestion struct {
@@ -34,15 +37,20 @@ type FunnelQuestion struct {
 // An attempt begins with any event of the first step in [from, to]. It takes each
 // later step with the first event of that step that comes after the step before, the
 // whole within window_days, of 24 hours each, of its beginning; after to as well. One
-// event is one step at most. With order "any" whatever else happens between two
+// event is one step at most. With order "sequence" whatever else happens between two
 // steps makes no difference (Mixpanel's and Amplitude's "this order"). With "strict"
 // the very next event of the person must be the next step (Amplitude's "exact
 // order"): any other ends the attempt, automatic events included.
 //
+// With order "any" the steps may be done in whatever order (Mixpanel's and Amplitude's
+// "any order"). An attempt begins with any event of any step in [from, to]; each event
+// does the first step that it matches and that is not done yet. The attempt has got to
+// step k once all of 1 to k are done, at the time of the last of these.
+//
 // A person is counted once, by the attempt that goes farthest; of those, by the one
 // that gets there first, and if it may have begun with several events, with the last
-// of them. It belongs to the series of that event's value of by. Linked identities
-// are one person.
+// of them. It belongs to the series of the value that by has in the event of its first
+// step. Linked identities are one person.
 type Funnel struct {
 	From   string         `json:"from"`
 	To     string         `json:"to"`
@@ -68,8 +76,8 @@ type FunnelStep struct {
 	Count        int64   `json:"count"`
 	FromPrevious float64 `json:"from_previous"` // share of those who took the step before; of the first step 1
 	FromFirst    float64 `json:"from_first"`    // share of those who took the first; 0 where there are none
-	// Median is of the seconds since the step before; null for the first step, and
-	// where nobody took it.
+	// Median is of the seconds since the step before, or in any order since all steps
+	// before; null for the first step, and where nobody took it.
 	Median *float64 `json:"median_seconds"`
 }
 
@@ -92,9 +100,9 @@ func parseFunnel(body FunnelQuestion) (funnelQuestion, error) {
 	q.span = p.days(body.From, body.To, body.Zone)
 	p.within("window_days", body.Window, 1, maxWindow)
 	p.property("by", body.By)
-	q.Order = cmp.Or(body.Order, anyBetween)
-	if q.Order != anyBetween && q.Order != strictly {
-		p.fail("order", "must be one of %s, %s", anyBetween, strictly)
+	q.Order = cmp.Or(body.Order, inSequence)
+	if !slices.Contains(orders, q.Order) {
+		p.fail("order", "must be one of %s", strings.Join(orders, ", "))
 	}
 	return q, p.err()
 }
@@ -112,7 +120,7 @@ func (s *server) funnel(ctx context.Context, project string, w http.ResponseWrit
 	computed := now()
 	values := newValueTable()
 	f := newWalk(q)
-	seq := &sequence{values: values, walk: f.walk}
+	seq := &sequence{values: values, first: f.first, walk: f.walk}
 	m := newMatcher(q.By, q.steps...)
 	each := func(e *event.Event) error {
 		steps, raw, err := m.match(e)
@@ -146,7 +154,7 @@ func (f *walk) series(values *valueTable) []FunnelSeries {
 		durations[nullValue] = make([][]float64, len(f.steps))
 	}
 	for _, a := range f.attempts {
-		if a == nil {
+		if a == nil || a.best.times == nil {
 			continue
 		}
 		v := a.best.value

@@ -9,18 +9,21 @@ import (
 
 // walk follows persons through a funnel, each hit once, in the order of time. Of all
 // the attempts of a person it keeps one for each step: of those that stand there the
-// one that began last, which can do whatever an earlier one can, and longer.
+// one that began last, which can do whatever an earlier one can, and longer. Attempts
+// in any order are trials.
 type walk struct {
 	funnelQuestion
 	window   event.Millis
+	first    uint16      // the steps that an attempt may begin with, as bits
 	attempts []*attempts // by the person's number
 	cells    int
 }
 
 // attempts are one person's.
 type attempts struct {
-	at   []chain // by the number of steps taken, less one
-	best chain
+	at     []chain // by the number of steps taken, less one
+	trials []trial // in any order; the one that began last is first
+	best   chain
 }
 
 // chain is an attempt as far as it got.
@@ -31,7 +34,11 @@ type chain struct {
 }
 
 func newWalk(q funnelQuestion) *walk {
-	return &walk{funnelQuestion: q, window: event.Millis(time.Duration(q.Window) * 24 * time.Hour / time.Millisecond)}
+	f := &walk{funnelQuestion: q, window: event.Millis(time.Duration(q.Window) * 24 * time.Hour / time.Millisecond), first: 1}
+	if q.Order == inAnyOrder {
+		f.first = 1<<len(q.steps) - 1
+	}
+	return f
 }
 
 func (f *walk) walk(who uint32, hits []hit) error {
@@ -41,14 +48,20 @@ func (f *walk) walk(who uint32, hits []hit) error {
 	for i := range hits {
 		a := f.attempts[who]
 		if a == nil {
-			if hits[i].steps&1 == 0 || !f.span.has(hits[i].at) {
+			if hits[i].steps&f.first == 0 || !f.span.has(hits[i].at) {
 				continue
 			}
 			a = &attempts{}
 			f.attempts[who] = a
 			f.cells += cellsOfPerson
 		}
-		f.step(a, &hits[i])
+		switch {
+		case len(a.best.times) == len(f.steps): // all the way
+		case f.Order == inAnyOrder:
+			f.try(a, &hits[i])
+		default:
+			f.step(a, &hits[i])
+		}
 	}
 	if f.cells > maxFunnelCells {
 		return tooMany("%d persons in a funnel of %d steps", maxFunnelCells/(cellsOfPerson+cellsOfStep), len(f.steps))
@@ -59,9 +72,6 @@ func (f *walk) walk(who uint32, hits []hit) error {
 // step takes a hit, from the last step to the first, so that it is one step of an
 // attempt at most.
 func (f *walk) step(a *attempts, h *hit) {
-	if len(a.best.times) == len(f.steps) {
-		return // all the way
-	}
 	for k := min(len(a.at), len(f.steps)-1); k >= 1; k-- {
 		var stands chain
 		if k < len(a.at) {

@@ -40,8 +40,9 @@ const Other = "$other"
 // and a half million persons of whom most take one step or two.
 const (
 	maxFunnelCells = 32_000_000
-	cellsOfPerson  = 12 // and one of people's ordinals
+	cellsOfPerson  = 14 // and one of people's ordinals
 	cellsOfStep    = 5
+	cellsOfTrial   = 12 // in any order
 )
 
 // Limits of raw events.

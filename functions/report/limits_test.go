@@ -30,6 +30,9 @@ func TestLimitsOfMemory(t *testing.T) {
 	}
 	f.cells = maxFunnelCells
 	refused(f.walk(1, first))
+	f = newWalk(funnelQuestion{FunnelQuestion: FunnelQuestion{Window: 1, Order: inAnyOrder}, span: oneDay, steps: make([]selection, 2)})
+	f.cells = maxFunnelCells
+	refused(f.walk(0, []hit{{at: oneDay.begin, steps: 2}}))
 	c := newCounter(question{events: []string{"Seen"}, span: oneDay, line: newTimeline(daily, oneDay, 0, maxBuckets), measure: medianOf, on: "n", limit: 1})
 	c.kept = maxNumbers
 	refused(c.personDay(personDay("ann", event.Event{Name: "Seen", DistinctID: "ann", Time: oneDay.begin, Properties: `{"n":1}`})))
@@ -38,7 +41,7 @@ func TestLimitsOfMemory(t *testing.T) {
 // A person who never took the first step is not kept.
 func TestWhoNeverBeginsIsNotKept(t *testing.T) {
 	t.Parallel()
-	q := &sequence{walk: func(uint32, []hit) error { t.Error("walked"); return nil }}
+	q := &sequence{first: 1, walk: func(uint32, []hit) error { t.Error("walked"); return nil }}
 	for _, steps := range []uint16{0, 2, 6} {
 		if err := q.add(hit{at: 1, steps: steps}); err != nil {
 			t.Fatal(err)
@@ -46,6 +49,29 @@ func TestWhoNeverBeginsIsNotKept(t *testing.T) {
 		if err := q.leave(person.MakeKey([]byte("secret"), "ann")); err != nil || len(q.people.ordinals) != 0 {
 			t.Error(err, q.people)
 		}
+	}
+}
+
+// However often a person does the steps, a funnel in any order keeps a trial for each
+// of the steps at most, and forgets those that are too old.
+func TestTrialsAreFew(t *testing.T) {
+	t.Parallel()
+	const n = 5
+	f := newWalk(funnelQuestion{FunnelQuestion: FunnelQuestion{Window: 1, Order: inAnyOrder}, span: oneDay, steps: make([]selection, n)})
+	most := 0
+	for i := range 1000 {
+		at := oneDay.begin + event.Millis(i*80_000)
+		if err := f.walk(0, []hit{{at: at, steps: 1 << (n - 1 - min(i/100, n-2))}}); err != nil { // all but step 0, the last first
+			t.Fatal(err)
+		}
+		most = max(most, len(f.attempts[0].trials))
+	}
+	if most != n-1 || f.cells > cellsOfPerson+2*n*cellsOfTrial {
+		t.Error(most, f.cells)
+	}
+	late := oneDay.end + f.window
+	if err := f.walk(0, []hit{{at: late, steps: 1}}); err != nil || len(f.attempts[0].trials) != 0 || f.attempts[0].best.times != nil {
+		t.Error(err, f.attempts[0])
 	}
 }
 

@@ -93,7 +93,7 @@ func (s *server) cohorts(ctx context.Context, project string, q retentionQuestio
 		p.fail("unit", "these are more than %d cohorts, or than %d numbers: take a larger unit, fewer days or fewer intervals", maxBuckets, maxPoints)
 		return nil, p.err()
 	}
-	seq := &sequence{walk: c.walk}
+	seq := &sequence{first: 1, walk: c.walk}
 	m := newMatcher("", q.born, q.back)
 	each := func(e *event.Event) error {
 		steps, _, err := m.match(e)

@@ -14,13 +14,13 @@ import (
 // hit is an event that a report of sequences looks at.
 type hit struct {
 	at    event.Millis
-	steps uint16 // those that the event matches, as bits; step 0 begins a sequence
+	steps uint16 // those that the event matches, as bits
 	value int32  // in valueTable
 }
 
 // sequence gives each person's hits to a function in the order of time, those of
-// linked distinct_ids together. A person is numbered at the first hit of step 0;
-// what came before it is nothing to a sequence.
+// linked distinct_ids together. A person is numbered at the first hit of a step that
+// may begin a sequence; what came before it is nothing to one.
 //
 //	person-day ─ each event ─▶ add ─▶ leave ─┬─ of one distinct_id ─▶ sort ─▶ walk
 //	                                         └─ linked ─▶ kept until the day is over ─▶ sort ─▶ walk
@@ -31,6 +31,7 @@ type hit struct {
 type sequence struct {
 	people people
 	values *valueTable
+	first  uint16 // the steps that may begin a sequence, as bits
 	walk   func(who uint32, hits []hit) error
 
 	day    string
@@ -62,7 +63,7 @@ func (q *sequence) leave(key person.Key) error {
 		}
 		q.linked[who] = append(q.linked[who], q.own...)
 		q.kept += len(q.own)
-	case slices.ContainsFunc(q.own, func(h hit) bool { return h.steps&1 != 0 }) || q.people.has(key):
+	case slices.ContainsFunc(q.own, func(h hit) bool { return h.steps&q.first != 0 }) || q.people.has(key):
 		if who, err = q.people.ordinal(key); err != nil {
 			return err
 		}
