@@ -68,7 +68,7 @@ func (s *server) funnelPage(v *visit) error {
 	}
 	q := v.query
 	d := funnelData{Period: v.period(30), By: q.Get("by"), Window: cmp.Or(q.Get("window"), "14"), URL: s.config.PublicURL,
-		Order: choice(q.Get("order"), "any", "anything", "strict", "nothing")}
+		Order: choice(q.Get("order"), "sequence", "others may come between", "strict", "nothing may come between", "any", "in any order")}
 	var steps []selector
 	for n := 1; n <= maxSteps; n++ {
 		i := strconv.Itoa(n)

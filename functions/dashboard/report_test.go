@@ -136,6 +136,17 @@ func TestFunnel(t *testing.T) {
 	has(t, b.get("/funnel?e1=Nothing&e2=Paid", http.StatusOK), "<details><summary>More steps", "Step 10", "Nobody took the first step")
 	has(t, b.get("/funnel?e1=Signed+up&e2=Paid&e10=Left", http.StatusOK), "<details open><summary>More steps", `value="Left"`, "3. Left")
 	has(t, b.get("/funnel?e1=Paid", http.StatusBadRequest), "steps")
+	for order, want := range map[string]string{"": "0", "sequence": "0", "strict": "0", "any": "1"} { // ann paid last
+		at := "/funnel?e1=Paid&e2=Signed+up&order=" + order
+		if order == "" {
+			at = "/funnel?e1=Paid&e2=Signed+up"
+		} else {
+			has(t, b.get(at, http.StatusOK), `<option value="`+order+`" selected>`)
+		}
+		if got := b.records(at + "&format=csv"); len(got) != 3 || got[1][1] != "1" || got[2][1] != want {
+			t.Error(order, got)
+		}
+	}
 }
 
 func TestRetention(t *testing.T) {
