@@ -63,6 +63,13 @@ func (r *receiver) pushes() []Envelope {
 	return append([]Envelope(nil), r.got...)
 }
 
+// firstBody is that of the first push, as it came.
+func (r *receiver) firstBody() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.raw[0]
+}
+
 // relayTo sets a topic with a dead-letter topic up, relays to a URL and returns
 // the subscription of the dead letters.
 func relayTo(t *testing.T, client *pubsub.Client, project, url string) (dead string) {

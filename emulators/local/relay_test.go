@@ -45,7 +45,7 @@ func TestRelayDelivers(t *testing.T) {
 	if len(ids) != n { // of more than n pushes: Pub/Sub delivers at least once
 		t.Errorf("%d messages were pushed, want %d", len(ids), n)
 	}
-	if raw := to.raw[0]; !strings.HasPrefix(raw, `{"message":{"data":"`) {
+	if raw := to.firstBody(); !strings.HasPrefix(raw, `{"message":{"data":"`) {
 		t.Errorf("push body %s", raw)
 	}
 }
