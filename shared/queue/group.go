@@ -16,6 +16,9 @@ const (
 	messageSize = 1 << 20
 	// maxPending bounds what may wait for Pub/Sub, in bytes before compression.
 	maxPending = 64 << 20
+	// quiet is for how long no two callers must have waited together for the next one
+	// to be taken for alone.
+	quiet = time.Second
 )
 
 // Group is a group commit: requests that arrive together share a message, so
@@ -28,6 +31,7 @@ type Group struct {
 	mu      sync.Mutex
 	open    map[string]*batch // by project
 	waiting int               // callers of Commit
+	shared  time.Time         // when one last found others waiting
 	pending int               // bytes in batches that are not yet stored
 }
 
@@ -44,7 +48,7 @@ type batch struct {
 }
 
 // NewGroup makes a group that keeps a message open for others to join for the
-// linger at most, and not at all while nobody else is waiting.
+// linger at most, and not at all while callers come one by one.
 func NewGroup(pub *Publisher, linger time.Duration) *Group {
 	return &Group{pub: pub, linger: linger, open: map[string]*batch{}}
 }
@@ -71,8 +75,11 @@ func (g *Group) Commit(ctx context.Context, project string, n int, add func(payl
 func (g *Group) join(project string, n int, add func([]byte, int) []byte) ([]*batch, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	linger := g.linger
-	if g.waiting == 0 {
+	linger, now := g.linger, time.Now()
+	if g.waiting > 0 {
+		g.shared = now
+	}
+	if now.Sub(g.shared) > quiet {
 		linger = 0
 	}
 	g.waiting++

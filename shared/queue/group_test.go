@@ -61,6 +61,19 @@ func TestGroupCutsMessages(t *testing.T) {
 	}
 }
 
+// Who comes alone is not held up for others.
+func TestGroupOfOne(t *testing.T) {
+	t.Parallel()
+	tenant := local.NewTenant(t, nil)
+	ps := tenant.OpenPubSub(t)
+	g := queue.NewGroup(queue.NewPublisher(ps, topology.TopicEvents, 30*time.Second), time.Hour)
+	for range 3 {
+		if err := g.Commit(t.Context(), "app", 1, add(1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Projects never share a message.
 func TestGroupKeepsProjectsApart(t *testing.T) {
 	t.Parallel()
