@@ -163,7 +163,7 @@ func build(t *testing.T, dir, file string) (program string) {
 	program = filepath.Join(dir, "program")
 	// Without the paths of this machine, the packages of one zip need not be compiled
 	// again for the next.
-	cmd := exec.Command("go", "build", "-trimpath", "-o", program, app)
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s", "-o", program, app)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=vendor", "GOPROXY=off", "GOWORK=off", "GOTOOLCHAIN=local")
 	if out, err := cmd.CombinedOutput(); err != nil {
