@@ -143,7 +143,7 @@ func TestSchedule(t *testing.T) {
 	}
 	for i, p := range projects {
 		store := merkle.Store{Bucket: w.bucket, Project: p}
-		for {
+		for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 			_, tree, err := store.Latest(t.Context(), w.key)
 			if err != nil {
 				t.Fatal(err)
@@ -151,7 +151,9 @@ func TestSchedule(t *testing.T) {
 			if i == 0 && tree.N == 0 || tree.N == 3 {
 				break
 			}
-			time.Sleep(20 * time.Millisecond)
+			if time.Now().After(end) {
+				t.Fatalf("%s: %d entries are sealed", p, tree.N)
+			}
 		}
 	}
 }
