@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import test from "node:test";
 import { until } from "../sdk/browser.mjs";
-import { cells, fact, heading, look, signedIn, unfold, visitor } from "./visitor.mjs";
+import { cells, fact, heading, look, press, signedIn, unfold, visitor } from "./visitor.mjs";
 import { newProject, send } from "./world.mjs";
 
 const storage = `http://${process.env.STORAGE_EMULATOR_HOST.replace(/^http:\/\//, "")}`;
@@ -25,9 +25,9 @@ async function customer() {
 
 // find looks a person up, as one does at the page; the distinct_id is in no address.
 async function find(page, id) {
-  await page.getByRole("link", { name: "Person", exact: true }).click();
+  await press(page.getByRole("link", { name: "Person", exact: true }));
   await page.getByLabel("distinct_id").fill(id);
-  await page.getByRole("button", { name: "Look up" }).click();
+  await press(page.getByRole("button", { name: "Look up" }));
   assert.equal(await fact(page, "distinct_id"), id);
   assert.ok(!decodeURIComponent(page.url()).includes("ada+"), page.url());
 }
@@ -60,7 +60,7 @@ test("consent and restriction", async (t) => {
   await consent.getByLabel("Lawful basis").selectOption("consent");
   await consent.getByLabel("Version of the notice").fill("2026-11");
   await consent.getByLabel("Source").fill("letter of 3 November");
-  await consent.getByRole("button").click();
+  await press(consent.getByRole("button"));
   assert.equal(await page.getByRole("status").innerText(), "Consent is set.");
   assert.deepEqual((await cells(page, "History of consent, the newest first")).map((row) => row.slice(1)), [["denied", "consent", "2026-11", "letter of 3 November"]]);
   const at = `/v1/people/${encodeURIComponent(id)}`;
@@ -68,11 +68,11 @@ test("consent and restriction", async (t) => {
 
   const restrict = await unfold(page, "Restrict…");
   await restrict.getByLabel("Reason (optional)").fill("disputes her address");
-  await restrict.getByRole("button").click();
+  await press(restrict.getByRole("button"));
   assert.equal(await page.getByRole("status").innerText(), "The person is restricted.");
   assert.equal((await shop.call("GET", `${at}/restriction`)).restricted, true);
   await look(page, "person");
-  await page.getByRole("button", { name: "Lift the restriction" }).click();
+  await press(page.getByRole("button", { name: "Lift the restriction" }));
   assert.equal((await shop.call("GET", `${at}/restriction`)).restricted, false);
 });
 
@@ -85,13 +85,13 @@ test("rectify", async (t) => {
   await form.getByLabel("Property").fill("city");
   await form.getByLabel("New value, as JSON").fill("Berlin");
   await form.getByLabel("Reason").fill("a typing mistake");
-  await form.getByRole("button").click();
+  await press(form.getByRole("button"));
   assert.match(await page.getByRole("alert").innerText(), /New value, as JSON/);
   assert.match(await page.getByLabel("New value, as JSON").getAttribute("aria-describedby").then((ids) => page.locator(ids.split(" ").map((id) => `#${id}`).join(",")).last().innerText()), /not JSON/);
   assert.equal(await page.getByLabel("Property").inputValue(), "city"); // what was typed is kept
   await look(page, "person-wrong");
   await page.getByLabel("New value, as JSON").fill('"Berlin"');
-  await page.getByRole("button", { name: "Correct", exact: true }).click();
+  await press(page.getByRole("button", { name: "Correct", exact: true }));
   await done(page);
   await look(page, "rectification");
   await find(page, id);
@@ -105,7 +105,7 @@ test("export, to the download", async (t) => {
   await find(page, id);
   const form = await unfold(page, "Export…");
   await form.getByLabel("Events as").selectOption("csv");
-  await form.getByRole("button").click();
+  await press(form.getByRole("button"));
   assert.equal(await heading(page), "Export");
   await done(page);
   await look(page, "export");
@@ -121,16 +121,16 @@ test("delete, to the receipt", async (t) => {
   await find(page, id);
   const form = await unfold(page, "Delete…");
   await form.getByLabel("Withdraw consent as well").check();
-  await form.getByRole("button").click();
+  await press(form.getByRole("button"));
   assert.equal(await heading(page), "Delete this person?");
   assert.equal((await shop.call("GET", "/v1/deletions")).deletions.length, 0);
   await look(page, "deletion-sure");
-  await page.getByRole("button", { name: "Delete for good" }).click();
+  await press(page.getByRole("button", { name: "Delete for good" }));
   await done(page);
   await look(page, "deletion");
   const counts = Object.fromEntries((await cells(page, "Counts")).map(([name, ...rest]) => [name, rest]));
   assert.deepEqual([counts.events[0], counts.events[3], counts.profiles[0], counts.profiles[3]], ["3", "0", "1", "0"]);
-  await page.getByRole("link", { name: "Receipt", exact: true }).click();
+  await press(page.getByRole("link", { name: "Receipt", exact: true }));
   assert.match(await page.getByRole("main").innerText(), /✓ The signature is good/);
   await look(page, "receipt");
   const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download the receipt" }).click()]);
@@ -149,14 +149,14 @@ test("delete, to the receipt", async (t) => {
 test("requests for several persons", async (t) => {
   const ids = [await customer(), await customer()];
   const page = await signedIn(t, shop.key);
-  await page.getByRole("link", { name: "Requests" }).click();
-  await page.getByRole("link", { name: "New request" }).click();
+  await press(page.getByRole("link", { name: "Requests" }));
+  await press(page.getByRole("link", { name: "New request" }));
   await page.getByLabel("distinct_ids, one a line").fill(ids.join("\n"));
   await look(page, "request-new");
-  await page.getByRole("button", { name: "Continue" }).click();
+  await press(page.getByRole("button", { name: "Continue" }));
   await done(page);
   assert.equal(await fact(page, "distinct_ids asked for"), "2");
-  await page.getByRole("link", { name: "← Requests" }).click();
+  await press(page.getByRole("link", { name: "← Requests" }));
   const newest = (await cells(page, "Exports, the newest first"))[0];
   assert.equal(newest[1], "✓ done");
   await look(page, "requests");

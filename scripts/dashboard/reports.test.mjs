@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { LETHE_URL } from "../sdk/browser.mjs";
-import { cells, enter, fact, heading, look, signedIn, visitor } from "./visitor.mjs";
+import { cells, enter, fact, heading, look, press, signedIn, visitor } from "./visitor.mjs";
 import { date, fill, newProject } from "./world.mjs";
 
 const shop = await newProject("shop");
@@ -32,7 +32,7 @@ test("signing in and out", async (t) => {
     { name: "__Host-lethe-session", secure: true, httpOnly: true, sameSite: "Lax", path: "/", domain: new URL(LETHE_URL).hostname });
   assert.ok(!value.includes(shop.key) && expires - Date.now() / 1000 < 12 * 3600 + 60, `expires ${expires}`);
 
-  await page.getByRole("button", { name: "Sign out" }).click();
+  await press(page.getByRole("button", { name: "Sign out" }));
   assert.equal(await heading(page), "Sign in");
   assert.deepEqual(await page.context().cookies(), []);
   await page.context().addCookies([session]); // a copy that somebody kept
@@ -65,7 +65,7 @@ test("overview", async (t) => {
 
 test("explore: breakdown, filter, CSV, and the link that is shared", async (t) => {
   const page = await signedIn(t, shop.key);
-  await page.getByRole("link", { name: "Explore" }).click();
+  await press(page.getByRole("link", { name: "Explore" }));
   await look(page, "explore-empty");
   await page.getByLabel("Event", { exact: true }).fill("Purchased");
   await page.getByLabel("Break down by").fill("category");
@@ -74,7 +74,7 @@ test("explore: breakdown, filter, CSV, and the link that is shared", async (t) =
   await page.getByLabel("Property of filter 1").fill("amount");
   await page.getByLabel("Comparison of filter 1").selectOption("is at least");
   await page.getByLabel("Value of filter 1").fill("50");
-  await page.getByRole("button", { name: "Show" }).click();
+  await press(page.getByRole("button", { name: "Show" }));
   const expected = {};
   for (const e of of("Purchased")) if (e.properties.amount >= 50) expected[e.properties.category] = (expected[e.properties.category] ?? 0) + 1;
   assert.ok(Object.keys(expected).length === 4, JSON.stringify(expected));
@@ -104,14 +104,14 @@ test("explore: breakdown, filter, CSV, and the link that is shared", async (t) =
 
 test("funnel", async (t) => {
   const page = await signedIn(t, shop.key);
-  await page.getByRole("link", { name: "Funnel" }).click();
+  await press(page.getByRole("link", { name: "Funnel" }));
   await look(page, "funnel-empty");
   await page.getByLabel(/^Step 1\b/).fill("Signed up");
   await page.getByLabel(/^Step 2/).fill("Added to cart");
   await page.getByLabel(/^Step 3/).fill("Purchased");
   await page.getByLabel("Within days").fill("60");
   await page.getByLabel("From").fill(days.from);
-  await page.getByRole("button", { name: "Show" }).click();
+  await press(page.getByRole("button", { name: "Show" }));
   const steps = await cells(page, "Steps");
   const count = (name) => people(of(name));
   assert.deepEqual(steps.map((row) => row.slice(0, 2)), [["1. Signed up", whole(count("Signed up"))], ["2. Added to cart", whole(count("Added to cart"))], ["3. Purchased", whole(count("Purchased"))]]);
@@ -120,11 +120,11 @@ test("funnel", async (t) => {
 
 test("retention", async (t) => {
   const page = await signedIn(t, shop.key);
-  await page.getByRole("link", { name: "Retention" }).click();
+  await press(page.getByRole("link", { name: "Retention" }));
   await look(page, "retention-empty");
   await page.getByLabel("First", { exact: true }).fill("Signed up");
   await page.getByLabel("From").fill(days.from);
-  await page.getByRole("button", { name: "Show" }).click();
+  await press(page.getByRole("button", { name: "Show" }));
   const rows = await page.getByRole("main").locator("tbody tr").all();
   assert.ok(rows.length >= 4, `${rows.length} rows`);
   const sizes = await Promise.all(rows.map((row) => row.locator("td").first().innerText()));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import test from "node:test";
 import { LETHE_URL, until } from "../sdk/browser.mjs";
-import { cells, fact, heading, look, signedIn, unfold } from "./visitor.mjs";
+import { cells, fact, heading, look, press, signedIn, unfold } from "./visitor.mjs";
 import { fill, newProject, seal } from "./world.mjs";
 
 const shop = await newProject("shop");
@@ -12,8 +12,8 @@ const events = await fill(shop, 20);
 // settings opens a part of the settings.
 async function settings(t, part, project = shop) {
   const page = await signedIn(t, project.key);
-  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Settings" }).click();
-  if (part) await page.getByRole("navigation", { name: "Parts of this page" }).getByRole("link", { name: part }).click();
+  await press(page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Settings" }));
+  if (part) await press(page.getByRole("navigation", { name: "Parts of this page" }).getByRole("link", { name: part }));
   return page;
 }
 
@@ -32,17 +32,17 @@ test("retention: what would go, then the change, then it is taken back", async (
   const page = await settings(t, "Retention");
   await look(page, "settings-retention");
   await page.getByLabel("Keep events for (days)").fill("7");
-  await page.getByRole("button", { name: "Preview" }).click();
+  await press(page.getByRole("button", { name: "Preview" }));
   const before = new Date(await fact(page, "First day that is kept") + "T00:00:00Z").getTime() / 1000;
   assert.equal(await fact(page, "Events that would be purged today"), String(events.filter((e) => e.properties.time < before).length));
   await look(page, "settings-retention-sure");
   const days = async () => (await shop.call("GET", "/v1/retention")).retention_days;
   assert.notEqual(await days(), 7);
-  await page.getByRole("button", { name: "Change it" }).click();
+  await press(page.getByRole("button", { name: "Change it" }));
   assert.equal(await fact(page, "Events will be kept"), "7 days");
   assert.equal((await shop.call("GET", "/v1/retention")).pending.retention_days, 7);
   await look(page, "settings-retention-pending");
-  await page.getByRole("button", { name: "Take it back" }).click();
+  await press(page.getByRole("button", { name: "Take it back" }));
   assert.equal((await shop.call("GET", "/v1/retention")).pending ?? null, null);
 });
 
@@ -51,7 +51,7 @@ test("a key: its secret is shown once, works, and is revoked", async (t) => {
   const form = await unfold(page, "New key…");
   await form.getByLabel("Name").fill("nightly report");
   await form.getByLabel("Role").selectOption("privacy");
-  await form.getByRole("button").click();
+  await press(form.getByRole("button"));
   const secret = await page.getByRole("status").locator("code").innerText();
   assert.match(secret, /^lethe_/);
   await look(page, "settings-key-made");
@@ -62,11 +62,11 @@ test("a key: its secret is shown once, works, and is revoked", async (t) => {
   await look(page, "settings-keys");
 
   const theirs = await signedIn(t, secret); // a session of it ends with it
-  await page.getByRole("link", { name: "nightly report" }).click();
+  await press(page.getByRole("link", { name: "nightly report" }));
   const revoke = await unfold(page, "Revoke…");
   await look(page, "settings-key");
   await revoke.getByRole("checkbox").check();
-  await revoke.getByRole("button").click();
+  await press(revoke.getByRole("button"));
   assert.equal(await said(page), "It is revoked.");
   assert.equal(await works(), 401);
   await theirs.goto("/");
@@ -77,11 +77,11 @@ test("an SDK token", async (t) => {
   const page = await settings(t, "SDK tokens");
   const form = await unfold(page, "New token…");
   await form.getByLabel("Only from pages").fill("no origin");
-  await form.getByRole("button").click();
+  await press(form.getByRole("button"));
   assert.ok(await page.locator("[aria-invalid=true]").count() === 1);
   await look(page, "settings-token-wrong");
   await page.getByLabel("Only from pages").fill("https://shop.example");
-  await page.getByRole("button", { name: "Make the token" }).click();
+  await press(page.getByRole("button", { name: "Make the token" }));
   const token = await page.getByRole("status").locator("code").innerText();
   assert.match(token, /^[0-9a-f]{32}$/);
   await page.goto("/settings/tokens");
@@ -100,19 +100,19 @@ test("a webhook: made, tried, deleted", async (t) => {
   const form = await unfold(page, "New webhook…");
   const address = `http://localhost:${server.address().port}/lethe`;
   await form.getByLabel("Address").fill(address);
-  await form.getByRole("button").click();
+  await press(form.getByRole("button"));
   assert.match(await page.getByRole("status").locator("code").innerText(), /^whsec_/);
-  await page.getByRole("link", { name: address }).click();
-  await page.getByRole("button", { name: "Send a test" }).click();
+  await press(page.getByRole("link", { name: address }));
+  await press(page.getByRole("button", { name: "Send a test" }));
   assert.equal(await fact(page, "Answer"), "204");
   assert.ok(got.length === 1 && got[0]);
   await look(page, "settings-webhook");
-  await page.getByRole("link", { name: "← All webhooks" }).click();
+  await press(page.getByRole("link", { name: "← All webhooks" }));
   await look(page, "settings-webhooks");
-  await page.getByRole("link", { name: address }).click();
+  await press(page.getByRole("link", { name: address }));
   const remove = await unfold(page, "Delete…");
   await remove.getByRole("checkbox").check();
-  await remove.getByRole("button").click();
+  await press(remove.getByRole("button"));
   assert.equal(await said(page), "It is deleted.");
   assert.deepEqual((await shop.call("GET", "/v1/webhooks")).webhooks, []);
 });
@@ -121,13 +121,13 @@ test("the agreement is accepted, and events are taken", async (t) => {
   const young = await newProject("young", { agreed: false });
   const page = await settings(t, "", young);
   assert.match(await page.getByRole("alert").innerText(), /not accepted/);
-  await page.getByRole("link", { name: "Agreement", exact: true }).click();
+  await press(page.getByRole("link", { name: "Agreement", exact: true }));
   const form = await unfold(page, "Accept…");
   await look(page, "settings-agreement");
   await form.getByLabel("Your name").fill("Ada Byron");
   await form.getByLabel("Your role").fill("director");
   await form.getByRole("checkbox").check();
-  await form.getByRole("button").click();
+  await press(form.getByRole("button"));
   assert.equal(await said(page), "The agreement is accepted.");
   assert.equal((await young.call("GET", "/v1/project")).dpa.in_force, true);
   assert.deepEqual((await cells(page, "What was accepted, the newest first"))[0].slice(1, 3), ["Ada Byron", "director"]);
@@ -138,14 +138,14 @@ test("consent, contacts", async (t) => {
   const page = await settings(t, "Consent");
   await page.getByLabel("Who has said nothing").selectOption("denied");
   await page.getByLabel("Other defaults by country").fill("US granted");
-  await page.getByRole("button", { name: "Save" }).click();
+  await press(page.getByRole("button", { name: "Save" }));
   assert.equal(await said(page), "Saved.");
   const { consent } = (await shop.call("GET", "/v1/project")).settings;
   assert.deepEqual([consent.default, consent.regions], ["denied", { US: "granted" }]);
   await look(page, "settings-consent");
-  await page.getByRole("link", { name: "Contacts" }).click();
+  await press(page.getByRole("link", { name: "Contacts" }));
   await page.getByLabel("E-mail addresses").fill("privacy@example.com");
-  await page.getByRole("button", { name: "Save" }).click();
+  await press(page.getByRole("button", { name: "Save" }));
   assert.deepEqual((await shop.call("GET", "/v1/project/contacts")).emails, ["privacy@example.com"]);
   await look(page, "settings-contacts");
 });
@@ -155,9 +155,9 @@ test("the access log, and its proofs", async (t) => {
   await seal();
   await until("the log to be sealed", () => shop.call("GET", "/v1/access-log/checkpoint").catch(String), (a) => typeof a === "object");
   const page = await signedIn(t, shop.key);
-  await page.getByRole("link", { name: "Access log" }).click();
+  await press(page.getByRole("link", { name: "Access log" }));
   await page.getByLabel("About the person").fill("customer-0001");
-  await page.getByRole("button", { name: "Show" }).click();
+  await press(page.getByRole("button", { name: "Show" }));
   assert.ok(!page.url().includes("customer"), page.url());
   const rows = await cells(page, "Accesses, the newest first");
   assert.deepEqual(rows.map((row) => row[1]), ["person.read"]);

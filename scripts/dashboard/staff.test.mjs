@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { LETHE_URL } from "../sdk/browser.mjs";
-import { cells, fact, heading, look, signedIn, visitor } from "./visitor.mjs";
+import { cells, fact, heading, look, press, signedIn, visitor } from "./visitor.mjs";
 import { call, fill, member, newProject } from "./world.mjs";
 
 const shop = await newProject("shop");
@@ -14,10 +14,10 @@ test("staff: sign-in, a grant, its end", async (t) => {
   const officer = await member("officer@localhost", "privacy-officer");
   const page = await visitor(t, { also: [process.env.LETHE_STAFF_ISSUER] });
   await page.goto("/");
-  await page.getByRole("link", { name: "Sign in with Google" }).click();
+  await press(page.getByRole("link", { name: "Sign in with Google" }));
   assert.equal(await heading(page), "Choose an account");
   await page.getByLabel("E-mail address").fill("helper@localhost");
-  await page.getByRole("button", { name: "Continue" }).click();
+  await press(page.getByRole("button", { name: "Continue" }));
   assert.equal(await heading(page), "Choose a project");
   await look(page, "staff-no-grant");
 
@@ -25,10 +25,10 @@ test("staff: sign-in, a grant, its end", async (t) => {
   await call(officer, "POST", `/v1/grants/${grant.id}/approve`);
   await page.reload();
   await look(page, "staff-grants");
-  await page.getByRole("button", { name: `Open ${shop.id}` }).click();
+  await press(page.getByRole("button", { name: `Open ${shop.id}` }));
   assert.equal(await heading(page), "Person");
   await page.getByLabel("distinct_id").fill("customer-0001");
-  await page.getByRole("button", { name: "Look up" }).click();
+  await press(page.getByRole("button", { name: "Look up" }));
   assert.equal((await cells(page, "Properties")).find(([name]) => name === "$email")[1], "customer-0001@example.com");
   await look(page, "staff-person");
 
@@ -38,11 +38,11 @@ test("staff: sign-in, a grant, its end", async (t) => {
   await look(theirs, "settings-staff");
   const [row] = await cells(theirs, "Grants, the newest first");
   assert.deepEqual(row.slice(1, 4), ["✓ live", "the customer's ticket", "T-7"]);
-  await theirs.getByRole("link", { name: row[0] }).click();
+  await press(theirs.getByRole("link", { name: row[0] }));
   await look(theirs, "settings-grant");
   const seen = (await shop.call("GET", "/v1/access-log?action=person.read")).entries.map((e) => e.entry);
   assert.deepEqual(seen.map((e) => e.actor_kind), ["staff"]);
-  await theirs.getByRole("button", { name: "End this grant" }).click();
+  await press(theirs.getByRole("button", { name: "End this grant" }));
   assert.equal(await fact(theirs, "State"), "ended");
   await page.reload();
   assert.match(await page.getByRole("main").innerText(), /grant/);
@@ -62,6 +62,6 @@ test("guides and reference, for anybody", async (t) => {
   }
   await page.goto("/reference");
   await look(page, "reference");
-  await page.getByRole("heading", { level: 3 }).first().getByRole("link").click();
+  await press(page.getByRole("heading", { level: 3 }).first().getByRole("link"));
   await look(page, "reference-tag");
 });

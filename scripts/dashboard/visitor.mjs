@@ -46,7 +46,13 @@ export async function signedIn(t, key, options) {
 // enter fills in and sends the form of the page for signing in.
 export async function enter(page, key) {
   await page.getByLabel("API key").fill(key);
-  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await press(page.getByRole("button", { name: "Sign in", exact: true }));
+}
+
+// press clicks on what leads to a page, and waits until that is there. (A click alone is
+// over before, and what is then read may still be of the page that was left.)
+export async function press(target) {
+  await Promise.all([target.page().waitForEvent("load"), target.click()]);
 }
 
 // heading is the title of the page.
