@@ -57,7 +57,7 @@ func TestErasureStorm(t *testing.T) {
 	for c := range 3 {
 		clients.Go(func() {
 			own := rand.New(rand.NewPCG(s.seed, uint64(c+1)))
-			for n := 0; ctx.Err() == nil; n++ {
+			for n := 0; pause(ctx, own, 250*time.Millisecond); n++ {
 				s.send(context.Background(), fmt.Sprint("storm/", own.IntN(5)), fmt.Sprintf("c%d-%d", c, n), 1+own.IntN(6))
 			}
 		})

@@ -160,13 +160,12 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-// eventually waits until a condition holds.
+// eventually waits until a condition holds. The longer that takes, the less often it
+// asks, or the asking would be most of what a long test costs.
 func eventually(t testing.TB, within time.Duration, check func() error) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.Now().Add(within)
-	for {
+	pause := 20 * time.Millisecond
+	for deadline := time.Now().Add(within); ; time.Sleep(pause) {
 		err := check()
 		if err == nil {
 			return
@@ -174,7 +173,7 @@ func eventually(t testing.TB, within time.Duration, check func() error) {
 		if time.Now().After(deadline) {
 			t.Fatalf("after %v: %v", within, err)
 		}
-		<-tick.C
+		pause = min(pause*5/4, 500*time.Millisecond)
 	}
 }
 

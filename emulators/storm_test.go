@@ -100,6 +100,17 @@ func (s *storm) client(ctx context.Context, t *testing.T, c int) {
 	}
 }
 
+// pause is the time that a client takes between two requests, so that a storm costs no
+// more than it has to show; false if the context ends.
+func pause(ctx context.Context, rnd *rand.Rand, atMost time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(time.Duration(rnd.Int64N(int64(atMost)))):
+		return true
+	}
+}
+
 // post ignores the test's context: what is under way when it ends is finished.
 func (s *storm) post(body string) (int, string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
