@@ -74,12 +74,12 @@ export async function unfold(page, legend) {
   return form;
 }
 
+const copy = await (await browser.newContext()).newPage(); // one for all: its start is what costs
+
 // look checks the page as it stands by axe, at the widths of a desk and of a phone, light
 // and dark, and takes a picture of each if it has a name. Axe needs JavaScript, so it gets
 // a copy.
 export async function look(page, name) {
-  const context = await browser.newContext();
-  const copy = await context.newPage();
   const body = await page.content();
   await copy.route(page.url(), (route) => route.fulfill({ contentType: "text/html", body }));
   await copy.goto(page.url());
@@ -99,6 +99,6 @@ export async function look(page, name) {
       if (name) await copy.screenshot({ path: new URL(`${at}.png`, screenshots).pathname, fullPage: true });
     }
   }
-  await context.close();
+  await copy.unrouteAll();
   assert.deepEqual(found, []);
 }
