@@ -123,7 +123,7 @@ func TestRights(t *testing.T) {
 			"google_storage_bucket_iam_member":      own.calls["gcp.OpenStorage"],
 			"google_kms_crypto_key_iam_member":      own.calls["receipt.OpenKMS"],
 			"google_service_account_iam_member":     own.calls["gcp.NewURLSigner"],
-			"google_pubsub_subscription_iam_member": own.calls["pubsubpb.PullRequest"],
+			"google_pubsub_subscription_iam_member": own.calls["letters.Sweeper"],
 		} {
 			if calls {
 				want = append(want, resource)

@@ -29,7 +29,7 @@ func (j *job) finish(ctx context.Context) (done bool, err error) {
 		j.pos.Left = false
 		return false, j.enter(ctx, stageErase)
 	}
-	j.pos.Stores.Unreadable = n.unreadable
+	j.pos.Stores.Unreadable = n.Unreadable
 	r, err := j.receipt(ctx)
 	if err != nil {
 		return false, err

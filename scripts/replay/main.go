@@ -9,7 +9,9 @@
 // It uses the Google project of GOOGLE_CLOUD_PROJECT (and the local emulator if
 // PUBSUB_EMULATOR_HOST is set). A message leaves the dead letters only after the
 // topic has stored it, so that an interruption loses nothing; what is stored
-// twice has one effect. What is parked again meanwhile is left where it is.
+// twice has one effect. What is parked again meanwhile is left where it is. While
+// it works no erasure looks through the dead letters, nor it while one does
+// (package letters).
 package main
 
 import (
@@ -26,12 +28,11 @@ import (
 	"strings"
 	"time"
 
+	"cloud.google.com/go/firestore"
 	"cloud.google.com/go/pubsub/v2"
-	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/letters"
 	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
@@ -75,7 +76,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer client.Close()
-	n, err := replay(ctx, client, c.Project, o, out)
+	db, err := gcp.OpenFirestore(ctx, c, topology.DefaultDatabase)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	n, err := replay(ctx, db, client, o, out)
 	verb := "put back"
 	if o.list {
 		verb = "listed"
@@ -84,20 +90,18 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return err
 }
 
-// replay works until nothing new comes. Messages that it leaves are kept under
-// lease until the end, so that they do not come again, and then returned.
-func replay(ctx context.Context, client *pubsub.Client, googleProject string, o options, out io.Writer) (n int, err error) {
-	sub := fmt.Sprintf("projects/%s/subscriptions/%s", googleProject, topology.DeadTopic(o.topic))
+// replay works until nothing new comes. What it leaves it has to itself until the
+// end, so that it does not come again.
+func replay(ctx context.Context, db *firestore.Client, client *pubsub.Client, o options, out io.Writer) (n int, err error) {
+	turn, _, err := letters.Take(ctx, db, client, topology.DeadTopic(o.topic), func() bool { return true })
+	if err != nil {
+		return 0, err
+	}
+	defer turn.Close()
 	pub := queue.NewPublisher(client, o.topic, 30*time.Second)
-	var left []string
 	tried := map[[sha256.Size]byte]bool{} // a function may park again what it cannot work on at once
-	defer func() {
-		if e := giveBack(client, sub, left); e != nil {
-			err = errors.Join(err, e)
-		}
-	}()
 	for {
-		messages, err := pull(ctx, client, sub, o.idle)
+		messages, err := turn.Next(ctx, o.idle)
 		if err != nil || len(messages) == 0 {
 			return n, err
 		}
@@ -109,54 +113,23 @@ func replay(ctx context.Context, client *pubsub.Client, googleProject string, o 
 			if o.list {
 				fmt.Fprintf(out, "%s  project %s  %d bytes  %s\n", m.Message.PublishTime.AsTime().Format(time.RFC3339),
 					m.Message.Attributes[queue.AttrProject], len(m.Message.Data), reason)
+				n++
+				continue
 			}
 			hash := sha256.Sum256(append([]byte(m.Message.Attributes[queue.AttrProject]+"\x00"), m.Message.Data...))
-			if o.list || !strings.Contains(reason, o.reason) || tried[hash] {
-				left = append(left, m.AckId)
-				if o.list {
-					n++
-				}
+			if !strings.Contains(reason, o.reason) || tried[hash] {
 				continue
 			}
 			if err := pub.Publish(ctx, m.Message.Data, original(m.Message.Attributes)); err != nil {
 				return n, err
 			}
-			if err := client.SubscriptionAdminClient.Acknowledge(ctx, &pubsubpb.AcknowledgeRequest{Subscription: sub, AckIds: []string{m.AckId}}); err != nil {
-				return n, fmt.Errorf("acknowledge: %w", err)
+			if err := turn.Remove(ctx, m); err != nil {
+				return n, err
 			}
 			tried[hash] = true
 			n++
 		}
 	}
-}
-
-// pull takes what is there; nothing, if nothing comes for a while.
-func pull(ctx context.Context, client *pubsub.Client, sub string, idle time.Duration) ([]*pubsubpb.ReceivedMessage, error) {
-	waiting, cancel := context.WithTimeout(ctx, idle)
-	defer cancel()
-	got, err := client.SubscriptionAdminClient.Pull(waiting, &pubsubpb.PullRequest{Subscription: sub, MaxMessages: 100})
-	switch {
-	case err == nil:
-		return got.ReceivedMessages, nil
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case status.Code(err) == codes.DeadlineExceeded || waiting.Err() != nil:
-		return nil, nil
-	}
-	return nil, fmt.Errorf("pull from %s: %w", sub, err)
-}
-
-// giveBack ends the lease of messages, also after an interruption.
-func giveBack(client *pubsub.Client, sub string, ids []string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	for part := range slices.Chunk(ids, 500) {
-		err := client.SubscriptionAdminClient.ModifyAckDeadline(ctx, &pubsubpb.ModifyAckDeadlineRequest{Subscription: sub, AckIds: part})
-		if err != nil {
-			return fmt.Errorf("return dead letters: %w", err)
-		}
-	}
-	return nil
 }
 
 // original are a message's attributes without what made it a dead letter, by

@@ -31,7 +31,7 @@ func TestReplay(t *testing.T) {
 		t.Helper()
 		o.topic, o.idle = topology.TopicEvents, 2*time.Second
 		var out strings.Builder
-		n, err := replay(t.Context(), ps, tenant.Config.Project, o, &out)
+		n, err := replay(t.Context(), tenant.Default, ps, o, &out)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,11 +78,11 @@ func TestReplayEnds(t *testing.T) {
 	defer cancel()
 	o := options{topic: topology.TopicEvents, idle: 2 * time.Second}
 	var out strings.Builder
-	if n, err := replay(ctx, ps, tenant.Config.Project, o, &out); n != 2 || err != nil {
+	if n, err := replay(ctx, tenant.Default, ps, o, &out); n != 2 || err != nil {
 		t.Errorf("%d put back, %v", n, err)
 	}
 	o.list = true
-	if n, err := replay(ctx, ps, tenant.Config.Project, o, &out); n != 2 || err != nil {
+	if n, err := replay(ctx, tenant.Default, ps, o, &out); n != 2 || err != nil {
 		t.Errorf("%d are dead letters again, %v", n, err)
 	}
 }
