@@ -20,6 +20,7 @@ locals {
     ]
     retention = [
       "${google_storage_bucket_iam_member.retention_archives.role} on bucket exports",
+      "${google_pubsub_subscription_iam_member.retention_sweeps.role} on subscription events-dead",
     ]
   }
 }

@@ -3,7 +3,8 @@
 //	/v1/retention, …/preview, …/holds/{distinct_id} ─▶ projects/{project}, package retention of shared/
 //
 //	Cloud Scheduler ─ {} ─▶ topic retention ─▶ RetentionWorker ─ {project, run} a project ─▶ topic retention
-//	                                                             └─ slices ─▶ projects/{project}/retention_runs/{day}
+//	                                                             │     └─ slices ─▶ projects/{project}/retention_runs/{day}
+//	                                                             └─ {letters} ─▶ the dead letters of events, as store would take them
 //	a run: chunks past retention ─▶ rules, by days not done before ─▶ operations ─▶ archives ─▶ what is left
 //
 // A slice's position and counts are written in the transaction that deletes, so a
@@ -21,6 +22,7 @@ import (
 	"net/http"
 
 	"cloud.google.com/go/firestore"
+	"cloud.google.com/go/pubsub/v2"
 	"cloud.google.com/go/storage"
 	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
 
@@ -93,13 +95,13 @@ func openWorker(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	tasks := queue.NewPublisher(ps, topology.TopicRetention, c.PublishTimeout)
-	dead := queue.NewPublisher(ps, topology.DeadTopic(topology.TopicRetention), c.PublishTimeout)
-	return NewWorker(c, db, objects.Bucket(c.Bucket), tasks, dead), nil
+	return NewWorker(c, db, objects.Bucket(c.Bucket), ps), nil
 }
 
-// NewWorker makes the handler that purges. It publishes slices to tasks.
-func NewWorker(c Config, db *firestore.Client, bucket *storage.BucketHandle, tasks, dead *queue.Publisher) http.Handler {
-	p := &purger{config: c, db: db, bucket: bucket, tasks: tasks}
-	return queue.Worker(dead, p.message)
+// NewWorker makes the handler that purges.
+func NewWorker(c Config, db *firestore.Client, bucket *storage.BucketHandle, ps *pubsub.Client) http.Handler {
+	publisher := func(topic string) *queue.Publisher { return queue.NewPublisher(ps, topic, c.PublishTimeout) }
+	p := &purger{config: c, db: db, bucket: bucket, pubsub: ps,
+		tasks: publisher(topology.TopicRetention), parked: publisher(topology.DeadTopic(topology.TopicEvents))}
+	return queue.Worker(publisher(topology.DeadTopic(topology.TopicRetention)), p.message)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/firestore"
+	"cloud.google.com/go/pubsub/v2"
 	"cloud.google.com/go/storage"
 	"golang.org/x/sync/errgroup"
 
@@ -27,9 +28,11 @@ const lease = topology.AckDeadline
 const fanOutPage = 500
 
 // task is the data of a message: without a project, to find all projects after one,
-// or to look whether all goes on; with one, a slice of its run.
+// to sweep the dead letters, or to look whether all goes on; with one, a slice of its
+// run.
 type task struct {
 	Watch   bool   `json:"watch,omitempty"`
+	Letters bool   `json:"letters,omitempty"`
 	Project string `json:"project,omitempty"`
 	Day     string `json:"day,omitempty"` // of the run; empty: today
 	Step    int    `json:"step,omitempty"`
@@ -42,7 +45,9 @@ type purger struct {
 	config Config
 	db     *firestore.Client
 	bucket *storage.BucketHandle
+	pubsub *pubsub.Client
 	tasks  *queue.Publisher
+	parked *queue.Publisher // to the dead letters of events
 }
 
 func (p *purger) message(ctx context.Context, m *queue.Message) error {
@@ -50,8 +55,11 @@ func (p *purger) message(ctx context.Context, m *queue.Message) error {
 	if err := json.Unmarshal(m.Data, &t); err != nil || !validProject.MatchString(t.Project) || !validProject.MatchString(t.After) {
 		return fault.Wrap(fault.Invalid, err, "not a task")
 	}
-	if t.Watch {
+	switch {
+	case t.Watch:
 		return p.watch(ctx)
+	case t.Letters:
+		return p.letters(ctx)
 	}
 	now := p.config.now()
 	if t.Day == "" {
@@ -67,8 +75,14 @@ func (p *purger) message(ctx context.Context, m *queue.Message) error {
 	return p.slice(ctx, t, day)
 }
 
-// fanOut publishes a task for each project of a page, and one for the next page.
+// fanOut publishes a task for each project of a page, and one for the next page; with
+// the first page, one for the dead letters.
 func (p *purger) fanOut(ctx context.Context, t task) error {
+	if t.After == "" {
+		if err := p.publish(ctx, task{Letters: true}); err != nil {
+			return err
+		}
+	}
 	q := p.db.Collection("projects").OrderBy(firestore.DocumentID, firestore.Asc).Select().Limit(fanOutPage)
 	if t.After != "" {
 		q = q.StartAfter(t.After)

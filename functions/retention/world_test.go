@@ -49,10 +49,9 @@ func newWorld(t testing.TB, slice time.Duration, change func(*project.Project)) 
 	w.set(start)
 	c := retention.Config{Config: w.Config, Timeout: time.Minute, PreviewTime: time.Minute, PublishTimeout: 30 * time.Second, Slice: slice,
 		Now: func() time.Time { return *w.now.Load() }}
-	publisher := func(topic string) *queue.Publisher { return queue.NewPublisher(w.ps, topic, 30*time.Second) }
 	w.api = retention.New(c, w.Guard(w.t), w.Default)
-	w.worker = retention.NewWorker(c, w.Default, w.bucket, publisher(topology.TopicRetention), publisher(topology.DeadTopic(topology.TopicRetention)))
-	w.store = store.New(w.Databases, publisher(topology.DeadTopic(topology.TopicEvents)))
+	w.worker = retention.NewWorker(c, w.Default, w.bucket, w.ps)
+	w.store = store.New(w.Databases, queue.NewPublisher(w.ps, topology.DeadTopic(topology.TopicEvents), 30*time.Second))
 	return w
 }
 

@@ -61,6 +61,7 @@ run "rights" {
       retention = toset([
         "roles/datastore.user on database (default)", "roles/logging.logWriter on project",
         "roles/pubsub.publisher on topic retention", "roles/pubsub.publisher on topic retention-dead",
+        "roles/pubsub.publisher on topic events-dead", "roles/pubsub.subscriber on subscription events-dead",
         "roles/run.invoker on function retention-worker", "projects/lethe-test/roles/letheArchiveEraser on bucket exports",
       ])
       store = toset([

@@ -50,7 +50,7 @@ resource "google_pubsub_subscription" "push" {
   depends_on = [google_cloud_run_v2_service_iam_member.push]
 }
 
-# scripts/replay reads it, and an erasure sweeps that of events.
+# scripts/replay reads it; erasures and the daily purge sweep that of events.
 resource "google_pubsub_subscription" "dead" {
   for_each = google_pubsub_topic.dead
 
