@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/where"
 )
 
@@ -31,7 +32,7 @@ type step struct {
 func Compile(as []Amendment) (*Set, error) {
 	s := &Set{rewriter: newRewriter()}
 	as = slices.Clone(as)
-	slices.SortStableFunc(as, func(a, b Amendment) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(as, compare)
 	for _, a := range as {
 		next := step{at: a.At, request: a.Request, events: nameSet(a.Events), properties: nameSet(a.Properties), profile: nameSet(a.Profile)}
 		if a.Set != "" {
@@ -61,6 +62,20 @@ func nameSet(names []string) map[string]bool {
 	}
 	return set
 }
+
+// Check makes sure that these, as they stand on the person's document, are the
+// amendments that the set was made of: each that comes is newer than all before. If they
+// are others, the work is to begin again with those, for what these would write an erasure
+// may have taken away.
+func (s *Set) Check(as []Amendment) error {
+	newest := func(at time.Time) bool { return len(s.steps) > 0 && s.steps[len(s.steps)-1].at.Equal(at) }
+	if len(as) == len(s.steps) && (len(as) == 0 || newest(slices.MaxFunc(as, compare).At)) {
+		return nil
+	}
+	return fault.New(fault.Unavailable, "the person's amendments have changed meanwhile")
+}
+
+func compare(a, b Amendment) int { return a.At.Compare(b.At) }
 
 // Empty reports whether there is nothing to apply.
 func (s *Set) Empty() bool { return len(s.steps) == 0 }

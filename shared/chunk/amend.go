@@ -8,6 +8,8 @@ import (
 
 	"cloud.google.com/go/firestore"
 	"google.golang.org/api/iterator"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/lethe-analytics/lethe/shared/amend"
 	"github.com/lethe-analytics/lethe/shared/event"
@@ -40,17 +42,20 @@ func (n *Counts) Add(m Counts) {
 
 // Amend rewrites a person's stored events under the person's amendments, which must
 // stand on the person's document already, so that nothing more is stored that they
-// apply to. It goes through the chunks after the cursor, for as long as more says
+// apply to; if others stand there by now, nothing is written (amend.Set.Check). It goes through the chunks after the cursor, for as long as more says
 // that there is time, a page at least; next is the cursor to go on from.
 //
 // Changed events make a chunk of another id, which may come to stand before the
 // cursor or after it. Both do no harm, for an amendment is applied to an event once.
 // A pass from an empty cursor that rewrites nothing proves that it is done.
 func Amend(ctx context.Context, db *firestore.Client, project string, key person.Key, set *amend.Set, cursor string, more func() bool) (n Counts, next string, done bool, err error) {
-	a := amender{db: db, project: project, change: set.Event}
+	owner := person.Ref(db, project, key)
+	a := amender{db: db, project: project, change: set.Event, within: func(tx *firestore.Transaction, _ Counts) error {
+		return current(tx, owner, set)
+	}}
 	next = cursor
 	for {
-		last, seen, err := a.page(ctx, person.Ref(db, project, key).Collection(Collection), next)
+		last, seen, err := a.page(ctx, owner.Collection(Collection), next)
 		if err != nil {
 			return a.n, next, false, err
 		}
@@ -62,6 +67,21 @@ func Amend(ctx context.Context, db *firestore.Client, project string, key person
 			return a.n, next, false, nil
 		}
 	}
+}
+
+// current makes sure that the set is that of the person's amendments.
+func current(tx *firestore.Transaction, owner *firestore.DocumentRef, set *amend.Set) error {
+	snap, err := tx.Get(owner)
+	if err != nil && status.Code(err) != codes.NotFound {
+		return fmt.Errorf("read person: %w", err)
+	}
+	var doc person.Doc
+	if err == nil {
+		if err := snap.DataTo(&doc); err != nil {
+			return fmt.Errorf("decode person: %w", err)
+		}
+	}
+	return set.Check(doc.Amendments)
 }
 
 // Rewrite applies a change to the events of some chunks, as they were read or as

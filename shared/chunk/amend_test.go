@@ -21,10 +21,19 @@ import (
 // amended is the time of the tests' amendments, in milliseconds.
 const amended = 1000
 
-func set(t *testing.T, as ...amend.Amendment) *amend.Set {
+// set puts amendments on a person's document.
+func set(t *testing.T, n *local.Tenant, key person.Key, as ...amend.Amendment) *amend.Set {
 	t.Helper()
 	for i := range as {
 		as[i].At = event.Millis(amended).Time()
+	}
+	return stand(t, n, key, as)
+}
+
+func stand(t *testing.T, n *local.Tenant, key person.Key, as []amend.Amendment) *amend.Set {
+	t.Helper()
+	if _, err := person.Ref(n.Default, "app", key).Set(t.Context(), map[string]any{"amendments": as}, firestore.MergeAll); err != nil {
+		t.Fatal(err)
 	}
 	s, err := amend.Compile(as)
 	if err != nil {
@@ -143,7 +152,7 @@ func TestAmendInSlices(t *testing.T) {
 			later[id] = d
 		}
 	}
-	s := set(t, amend.Amendment{Properties: []string{"email"}}, amend.Amendment{Events: []string{"Left"}},
+	s := set(t, n, ann, amend.Amendment{Properties: []string{"email"}}, amend.Amendment{Events: []string{"Left"}},
 		amend.Amendment{Where: `properties["i"] % 2 == 1`, Set: `{"a.b":"new"}`})
 	got, slices := pass(t, n, ann, s, never)
 	const old = each * 101 // events received in time
@@ -211,7 +220,7 @@ func TestAmendJoins(t *testing.T) {
 	for _, c := range [][]chunk.Chunk{with(`{"a":1,"x":1}`, 10), with(`{"a":1,"x":2}`, 20), with(`{"a":1}`, 2000), with(`{"x":3,"a":1}`, 30)} {
 		write(t, n, key, c)
 	}
-	s := set(t, amend.Amendment{Properties: []string{"x"}})
+	s := set(t, n, key, amend.Amendment{Properties: []string{"x"}})
 	if got, _ := pass(t, n, key, s, never); got.Changed != 6 || got.Rewritten != 3 {
 		t.Errorf("%+v", got)
 	}
@@ -230,7 +239,7 @@ func TestAmendToTheSame(t *testing.T) {
 	n := local.NewTenant(t, nil)
 	key := person.MakeKey(n.Project.Secret, "ann")
 	write(t, n, key, chunk.Build("app", []event.Event{ev(1, day*20_000)}))
-	s := set(t, amend.Amendment{Where: `properties["a"] == 1`, Set: `{"a":2}`}, amend.Amendment{Where: `properties["a"] == 2`, Set: `{"a":1}`})
+	s := set(t, n, key, amend.Amendment{Where: `properties["a"] == 1`, Set: `{"a":2}`}, amend.Amendment{Where: `properties["a"] == 2`, Set: `{"a":1}`})
 	for i, want := range []int{1, 0} {
 		if got, _ := pass(t, n, key, s, never); got.Rewritten != want {
 			t.Errorf("pass %d: %+v", i, got)
@@ -273,7 +282,7 @@ func TestAmendWhileSentAgain(t *testing.T) {
 			again[fmt.Sprint("i", i)] = true
 		}
 	})
-	s := set(t, amend.Amendment{Properties: []string{"x"}})
+	s := set(t, n, key, amend.Amendment{Properties: []string{"x"}})
 	pass(t, n, key, s, never)
 	sending.Wait()
 	if got, _ := pass(t, n, key, s, never); got.Rewritten != 0 {

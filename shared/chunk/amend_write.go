@@ -31,7 +31,7 @@ func (a *amender) flush(ctx context.Context, some []rewrite) error {
 	return nil
 }
 
-// write replaces chunks in one transaction that reads nothing: the preconditions
+// write replaces chunks in one transaction that reads none of them: the preconditions
 // keep what others have written meanwhile.
 func (a *amender) write(ctx context.Context, some ...rewrite) error {
 	var n Counts

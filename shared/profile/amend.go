@@ -36,8 +36,9 @@ func (n *Counts) Add(m Counts) {
 }
 
 // Amend rewrites a person's stored operations under the person's amendments, which
-// must stand on the person's document already, and folds the profile anew. Once it
-// changes nothing it is done.
+// must stand on the person's document already, and folds the profile anew. If others
+// stand there by now, nothing is written (amend.Set.Check). Once it changes nothing it
+// is done.
 //
 // The operations to be added are those of one request, by which the amendments do
 // not touch them (amend.Set.Op). They come in once, and only if the person is there
@@ -49,7 +50,7 @@ func Amend(ctx context.Context, db *firestore.Client, project string, key person
 		var n Counts
 		var done bool
 		err := db.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) (err error) {
-			n, done, err = amendTx(tx, person.Ref(db, project, key), set, add)
+			n, done, err = amendTx(tx, person.Ref(db, project, key), set, add, true)
 			return err
 		})
 		if err != nil {
@@ -61,8 +62,9 @@ func Amend(ctx context.Context, db *firestore.Client, project string, key person
 	}
 }
 
-// amendTx is Amend's transaction; done is false if there is more than it may write.
-func amendTx(tx *firestore.Transaction, ref *firestore.DocumentRef, set *amend.Set, add []event.Op) (n Counts, done bool, err error) {
+// amendTx is Amend's transaction, of a set of the person's own amendments or of others;
+// done is false if there is more than it may write.
+func amendTx(tx *firestore.Transaction, ref *firestore.DocumentRef, set *amend.Set, add []event.Op, own bool) (n Counts, done bool, err error) {
 	snap, err := tx.Get(ref)
 	if status.Code(err) == codes.NotFound {
 		return n, true, nil
@@ -74,8 +76,13 @@ func amendTx(tx *firestore.Transaction, ref *firestore.DocumentRef, set *amend.S
 	if err := snap.DataTo(&doc); err != nil {
 		return n, false, fmt.Errorf("decode person: %w", err)
 	}
-	own := ref.Collection(Collection)
-	logs, err := readAll(tx, own)
+	if own {
+		if err := set.Check(doc.Amendments); err != nil {
+			return n, false, err
+		}
+	}
+	stands := ref.Collection(Collection)
+	logs, err := readAll(tx, stands)
 	if err != nil {
 		return n, false, err
 	}
@@ -100,7 +107,7 @@ func amendTx(tx *firestore.Transaction, ref *firestore.DocumentRef, set *amend.S
 		}
 	}
 	n.Operations = len(changed)
-	at, ops, err := fresh(own, &doc, logs, set, add)
+	at, ops, err := fresh(stands, &doc, logs, set, add)
 	if err != nil {
 		return n, false, err
 	}

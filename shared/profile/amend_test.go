@@ -73,8 +73,12 @@ func (s *subject) store(ops ...event.Op) {
 	}
 }
 
+// amend puts amendments on the person's document, and amends by them.
 func (s *subject) amend(as []amend.Amendment, add ...event.Op) (profile.Counts, error) {
 	s.t.Helper()
+	if _, err := s.ref.Set(s.t.Context(), map[string]any{"amendments": as}, firestore.MergeAll); err != nil {
+		s.t.Fatal(err)
+	}
 	set, err := amend.Compile(as)
 	if err != nil {
 		s.t.Fatal(err)
@@ -198,5 +202,24 @@ func TestAmendAddsNothing(t *testing.T) {
 		if _, docs := s.log(); docs > 0 || s.doc().Profile != "" || !s.doc().ProfileAt.Equal(time.Time{}) {
 			t.Errorf("%s: %+v", name, s.doc())
 		}
+	}
+}
+
+// Who began before a property was erased does not put it into the profile again.
+func TestAmendOutdated(t *testing.T) {
+	t.Parallel()
+	s := newSubject(t, person.Doc{DistinctID: "ann"})
+	s.store(opAt("q", 0, when, "$set", `{"email":"x"}`))
+	rectified := amend.Amendment{At: (when + 1000).Time(), Request: "r", Profile: []string{"email"}}
+	before, err := amend.Compile([]amend.Amendment{rectified})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.amend([]amend.Amendment{rectified, {At: (when + 2000).Time(), Request: "e", Properties: []string{"email"}}}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = profile.Amend(t.Context(), s.Default, "app", s.key, before, opAt("r", 0, when+1000, "$set", `{"email":"SECRET"}`))
+	if text, _ := s.log(); fault.Of(err) != fault.Unavailable || strings.Contains(text, "SECRET") || s.doc().Profile != "{}" {
+		t.Errorf("%v: %s, %s", err, text, s.doc().Profile)
 	}
 }

@@ -42,5 +42,5 @@ func Reached(ctx context.Context, db *firestore.Client, project string, key pers
 // AmendTx is Amend within a transaction of the caller's, who has written nothing in
 // it yet: a part of it, if done is false.
 func AmendTx(tx *firestore.Transaction, ref *firestore.DocumentRef, set *amend.Set) (n Counts, done bool, err error) {
-	return amendTx(tx, ref, set, nil)
+	return amendTx(tx, ref, set, nil, false)
 }
