@@ -226,7 +226,7 @@ resource "google_firestore_field" "exempt" {
     "chunks/count", "chunks/data", "chunks/project", "chunks/received", "chunks/oldest",
     "ops/data", "ops/received",
     "people/first_seen", "people/profile", "people/profile_at", "people/amendments", "people/linked",
-    "requests/extra", "requests/find", "requests/find_cursor", "requests/params", "requests/position", "requests/private", "requests/result",
+    "requests/extra", "requests/find", "requests/find_cursor", "requests/params", "requests/position", "requests/private", "requests/reason", "requests/result",
     "parts/ids", "parts/keys", "parts/project",
     "people/hold.reason", "people/hold.actor",
     "retention_runs/check", "retention_runs/cursor", "retention_runs/group", "retention_runs/marks", "retention_runs/counts",

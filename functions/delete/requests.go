@@ -99,7 +99,7 @@ func (j *job) withdraw(ctx context.Context, id string) (done bool, err error) {
 }
 
 // scrub takes the distinct_ids of some persons out of a part, and the private
-// parameters out of the request.
+// parameters and the reason out of the request.
 func (j *job) scrub(ctx context.Context, f request.Found, keys []person.Key) (n int, err error) {
 	for range fenceTries {
 		snap, err := f.Part.Get(ctx)
@@ -124,7 +124,8 @@ func (j *job) scrub(ctx context.Context, f request.Found, keys []person.Key) (n 
 			return 0, nil
 		}
 		// They go first: whoever finds the distinct_ids gone looks no further.
-		_, err = request.Ref(j.Default, j.project.ID, f.Request).Update(ctx, []firestore.Update{{Path: "private", Value: firestore.Delete}})
+		_, err = request.Ref(j.Default, j.project.ID, f.Request).Update(ctx, []firestore.Update{
+			{Path: "private", Value: firestore.Delete}, {Path: "reason", Value: firestore.Delete}})
 		if err != nil && status.Code(err) != codes.NotFound {
 			return 0, fmt.Errorf("clear the parameters of a request: %w", err)
 		}

@@ -76,14 +76,16 @@ func TestEraseCovered(t *testing.T) {
 	}
 }
 
-// What a request holds that is personal goes, also of one that is still to be done.
+// What a request holds that is personal goes, also of one that is still to be done. Who
+// asked, when and for which properties stays.
 func TestErasePrivate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, time.Minute)
 	w.work()
 	ask := func(ids ...string) *request.Request {
 		r, err := request.Create(t.Context(), w.Default, w.Project, request.New{
-			Kind: request.Rectification, Origin: request.API, IDs: ids, Params: map[string]string{}, Private: map[string]string{"profile": "SECRET"}})
+			Kind: request.Rectification, Origin: request.API, IDs: ids, Actor: "actor",
+			Params: map[string]any{"profile_names": []string{"email"}}, Private: map[string]string{"profile": "SECRET"}, Reason: "her new address is SECRET"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,12 +96,22 @@ func TestErasePrivate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return r.Private != ""
+		if r.Params != `{"profile_names":["email"]}` || r.Actor != "actor" || r.Created.IsZero() {
+			t.Errorf("%+v", r)
+		}
+		return r.Private != "" || r.Reason != ""
 	}
 	own, other := ask("ann"), ask("bob")
+	rectified := []amend.Amendment{{At: time.Now(), Request: own.ID, Where: `properties["email"] == "SECRET"`, Set: `{"plan":"SECRET"}`}}
+	if _, err := w.personRef("ann").Set(t.Context(), map[string]any{"amendments": rectified}, firestore.MergeAll); err != nil {
+		t.Fatal(err)
+	}
 	w.until(w.ask(`{"distinct_ids":["ann"]}`).ID, request.Done)
 	if left(own) || !left(other) {
 		t.Errorf("of the erased person something is left: %v; of another: %v", left(own), left(other))
+	}
+	if s := w.snapshot("ann"); strings.Contains(s, "SECRET") {
+		t.Error(s)
 	}
 }
 

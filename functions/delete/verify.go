@@ -63,7 +63,7 @@ func (j *job) verify(ctx context.Context, g *group) (done bool, err error) {
 }
 
 // mentions counts what a request still has of persons: distinct_ids, private
-// parameters, and objects of its archive.
+// parameters or a reason, and objects of its archive.
 func (j *job) mentions(ctx context.Context, f request.Found, keys []person.Key) (n int, err error) {
 	snap, err := f.Part.Get(ctx)
 	if err != nil {
@@ -84,7 +84,7 @@ func (j *job) mentions(ctx context.Context, f request.Found, keys []person.Key) 
 	if err != nil && fault.Of(err) != fault.NotFound {
 		return 0, err
 	}
-	if err == nil && len(keys) > 0 && r.Private != "" {
+	if err == nil && len(keys) > 0 && r.Private+r.Reason != "" {
 		n++
 	}
 	objects, err := request.Archive(ctx, j.Bucket, j.project.ID, f.Request)

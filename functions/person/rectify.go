@@ -42,7 +42,6 @@ type rectifyBody struct {
 
 // rectification is the parameters of a request.
 type rectification struct {
-	Reason       string   `json:"reason"`
 	ProfileNames []string `json:"profile_names,omitempty"`
 	EventNames   []string `json:"event_names,omitempty"`
 	values       `json:"-"`
@@ -93,7 +92,7 @@ func (s *server) rectify(ctx context.Context, caller *access.Call, w http.Respon
 	}
 	made, err := request.Create(ctx, s.db, project.Project{ID: caller.Project, Secret: secret}, request.New{
 		Kind: request.Rectification, Origin: request.API, Actor: caller.KeyHash,
-		IDs: []string{body.DistinctID}, Params: params, Private: params.values, IdempotencyKey: idempotency,
+		IDs: []string{body.DistinctID}, Params: params, Private: params.values, Reason: body.Reason, IdempotencyKey: idempotency,
 	})
 	if err != nil {
 		return err
@@ -128,7 +127,7 @@ func (b *rectifyBody) check() (*rectification, error) {
 	case len(b.Events) > maxRectifyItems:
 		return nil, fault.InField("events", "has %d items; at most %d are taken", len(b.Events), maxRectifyItems)
 	}
-	p := &rectification{Reason: b.Reason}
+	p := &rectification{}
 	var err error
 	if len(b.Profile) > 0 {
 		if p.Profile, p.ProfileNames, err = amend.CheckValues("profile", string(b.Profile)); err != nil {

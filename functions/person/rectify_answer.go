@@ -17,7 +17,7 @@ import (
 // properties, when and why, and neither the old values nor the new ones.
 type Rectification struct {
 	request.Answer
-	Reason     string               `json:"reason"`
+	Reason     string               `json:"reason"` // empty once the person has been erased
 	Properties RectifiedNames       `json:"properties"`
 	Counts     *RectificationCounts `json:"counts,omitempty"` // once it is done
 }
@@ -47,7 +47,7 @@ func newRectification(r *request.Request) (*Rectification, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Rectification{Answer: request.NewAnswer(r), Reason: p.Reason, Properties: RectifiedNames{Profile: p.ProfileNames, Events: p.EventNames}}
+	a := &Rectification{Answer: request.NewAnswer(r), Reason: r.Reason, Properties: RectifiedNames{Profile: p.ProfileNames, Events: p.EventNames}}
 	if r.Result != "" {
 		a.Counts = &RectificationCounts{}
 		if err := json.Unmarshal([]byte(r.Result), a.Counts); err != nil {

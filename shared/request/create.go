@@ -42,6 +42,7 @@ type New struct {
 	Find    []Identity
 	Params  any    // becomes JSON
 	Private any    // becomes JSON, unless nil
+	Reason  string // free text
 	Extra   any    // becomes JSON, unless nil
 	Whole   bool   // of a deletion: all of the persons, not single properties or events
 	ID      string // a UUID that the origin brings; empty: a new one
@@ -98,7 +99,7 @@ func Create(ctx context.Context, db *firestore.Client, p project.Project, n New)
 	}
 	r := &Request{
 		ID: n.ID, Project: p.ID, Kind: n.Kind, Status: Queued, Origin: n.Origin, Actor: n.Actor, Created: now(),
-		Persons: len(n.IDs), Params: string(params), Position: "{}",
+		Persons: len(n.IDs), Params: string(params), Reason: n.Reason, Position: "{}",
 	}
 	if r.ID == "" {
 		r.ID = uuid.NewString()
@@ -173,7 +174,7 @@ func split(p project.Project, ids []string) []Part {
 func (n *New) hash(secret []byte, r *Request) string {
 	mac := hmac.New(sha256.New, secret)
 	// Encoding cannot fail: these are strings.
-	_ = json.NewEncoder(mac).Encode([]any{n.Kind, n.Origin, n.ID, n.IdempotencyKey, n.IDs, n.Find, r.Params, r.Private})
+	_ = json.NewEncoder(mac).Encode([]any{n.Kind, n.Origin, n.ID, n.IdempotencyKey, n.IDs, n.Find, r.Params, r.Private, r.Reason})
 	return hex.EncodeToString(mac.Sum(nil))
 }
 

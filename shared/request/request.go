@@ -92,6 +92,7 @@ type Request struct {
 	Parts    int       `firestore:"parts"`             // documents below it
 	Params   string    `firestore:"params"`            // JSON: what is asked, less the persons; of the kind's own form
 	Private  string    `firestore:"private,omitempty"` // JSON like Params, of what in them is personal to the one person: an erasure takes it away
+	Reason   string    `firestore:"reason,omitempty"`  // free text of who asked: an erasure takes it away, too
 	Find     string    `firestore:"find,omitempty"`    // JSON []Identity still to be turned into persons
 	Extra    string    `firestore:"extra,omitempty"`   // JSON of the origin's own form
 	Position string    `firestore:"position"`          // JSON: where the next slice begins; of the kind's own form
