@@ -10,6 +10,7 @@ import (
 
 	"cloud.google.com/go/firestore"
 
+	"github.com/lethe-analytics/lethe/emulators/local"
 	erase "github.com/lethe-analytics/lethe/functions/delete"
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/request"
@@ -56,4 +57,28 @@ func TestSlices(t *testing.T) {
 	if err != nil || stored.Step < 10 {
 		t.Errorf("%d slices, %v", stored.Step+1, err)
 	}
+}
+
+// A slice ends at its time, though it has found more than a transaction removes; what is
+// left is the next one's.
+func TestSliceEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, time.Nanosecond)
+	const chunks = 350 // a transaction removes 300
+	if err := local.Fill(t.Context(), w.Default, w.Project, "ann", chunks, 1, 1); err != nil {
+		t.Fatal(err)
+	}
+	id := w.ask(`{"distinct_ids":["ann"]}`).ID
+	if r, left := w.slice(id), len(w.texts("ann")); r.Status != request.Running || left == 0 || left == chunks {
+		t.Errorf("%s, and of %d chunks %d are left", r.Status, chunks, left)
+	}
+	for range 50 {
+		if w.slice(id).Status == request.Done {
+			if r := w.receipt(id); r.Stores.Events.Deleted != chunks || len(w.texts("ann")) > 0 {
+				t.Errorf("%+v", r.Stores)
+			}
+			return
+		}
+	}
+	t.Fatal("the erasure does not finish")
 }
