@@ -61,6 +61,10 @@ func SetConsent(ctx context.Context, dbs gcp.Databases, project string, key Key,
 	if err != nil {
 		return Consent{}, fmt.Errorf("set consent: %w", err)
 	}
+	if !own.Doc.AfterFence(c.At) { // a call before, of the same, may have ended before it had looked for the fence
+		_, err := SettleOptOuts(ctx, dbs, project, []Key{key}, own.Doc.ErasedAt)
+		return own.Doc.Consent, err
+	}
 	return own.Doc.Consent, setOptOuts(ctx, dbs, project, now)
 }
 

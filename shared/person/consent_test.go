@@ -195,7 +195,7 @@ func TestConsentAndFence(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	if got := r.history("ann", 10); len(got) > 0 || r.optOut("ann").State != consent.Unset {
+	if got := r.history("ann", 10); len(got) > 0 || r.optOut("ann").State != consent.Denied { // as the document says
 		t.Errorf("what was said before the erasure has left something: %v", got)
 	}
 	r.set("ann", 1, consent.Granted)
@@ -280,6 +280,31 @@ func TestConsentWhileErased(t *testing.T) {
 		snap, err := r.Edge.GetAll(t.Context(), []*firestore.DocumentRef{person.OptOutRef(r.Edge, "app", r.key(id))})
 		if err != nil || snap[0].Exists() || r.doc(id).Consent.State != "" {
 			t.Errorf("%s: %v %v %+v", id, err, snap, r.doc(id))
+		}
+	}
+}
+
+// A worker that was killed before it could look for the fence has left an opt-out of
+// before it; what comes again settles that, though it is dropped.
+func TestConsentKilledWhileErased(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	r.put("ann", person.Doc{ErasedAt: noon.Add(time.Second)})
+	r.put("bob", person.Doc{ErasedAt: noon.Add(time.Second)})
+	stale := said(0, consent.Denied)
+	later := said(2, consent.Denied)
+	for id, c := range map[string]person.Consent{"ann": stale, "bob": later} {
+		if _, err := person.OptOutRef(r.Edge, "app", r.key(id)).Set(t.Context(), person.OptOut{State: c.State, At: c.At}); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.set(id, 0, consent.Denied); got.State != "" {
+			t.Errorf("%s: %+v", id, got)
+		}
+	}
+	for id, want := range map[string]bool{"ann": false, "bob": true} { // what was said since is another's to settle
+		snap, err := r.Edge.GetAll(t.Context(), []*firestore.DocumentRef{person.OptOutRef(r.Edge, "app", r.key(id))})
+		if err != nil || snap[0].Exists() != want {
+			t.Errorf("%s: there is an opt-out: %v, %v", id, snap[0].Exists(), err)
 		}
 	}
 }
