@@ -118,8 +118,8 @@ func (j *job) setFences(ctx context.Context, part *firestore.DocumentSnapshot, b
 			if m.Doc.ErasedAt.After(fence) { // another instance's clock is ahead
 				fence = m.Doc.ErasedAt
 			}
-			for _, a := range m.Doc.Amendments {
-				if !j.params.whole() && !fence.After(a.At) {
+			for _, a := range m.Doc.Amendments { // what a rectification has set was received at its time
+				if !fence.After(a.At) {
 					fence = a.At.Truncate(time.Millisecond).Add(time.Millisecond)
 				}
 			}
