@@ -79,8 +79,19 @@ type piece struct {
 	Text string `firestore:"text"` // not indexed (terraform/firestore.tf)
 }
 
+// storeReceipt stores a receipt, and nothing of one that a worker had begun to store
+// when it was killed.
 func storeReceipt(ctx context.Context, db *firestore.Client, r *request.Request, jws string) error {
 	pieces := request.Ref(db, r.Project, r.ID).Collection(receipts)
+	before, err := pieces.Select().Documents(ctx).GetAll()
+	if err != nil {
+		return fmt.Errorf("look for a receipt: %w", err)
+	}
+	for _, d := range before {
+		if _, err := d.Ref.Delete(ctx); err != nil {
+			return fmt.Errorf("delete part of a receipt: %w", err)
+		}
+	}
 	for n := 0; len(jws) > 0; n++ {
 		size := min(len(jws), receiptPiece)
 		if _, err := pieces.Doc(fmt.Sprintf("%04d", n)).Set(ctx, piece{jws[:size]}); err != nil {

@@ -82,3 +82,21 @@ func TestSliceEnds(t *testing.T) {
 	}
 	t.Fatal("the erasure does not finish")
 }
+
+// A worker that was killed before the receipt was whole leaves nothing of its own in it.
+func TestReceiptAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, time.Minute)
+	asked := w.ask(`{"distinct_ids":["ann"]}`)
+	for _, id := range []string{"0000", "0001", "0002"} {
+		piece := request.Ref(w.Default, w.Project.ID, asked.ID).Collection("receipts").Doc(id)
+		if _, err := piece.Set(t.Context(), map[string]any{"text": "of a longer one"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.work()
+	w.until(asked.ID, request.Done)
+	if r := w.receipt(asked.ID); r.Request != asked.ID {
+		t.Errorf("%+v", r)
+	}
+}
