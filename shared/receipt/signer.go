@@ -14,24 +14,30 @@ import (
 	"fmt"
 	"math/big"
 	"os"
+	"path"
+	"strconv"
 	"time"
 
 	kms "cloud.google.com/go/kms/apiv1"
 	"cloud.google.com/go/kms/apiv1/kmspb"
 	"github.com/go-jose/go-jose/v4"
 	"google.golang.org/api/option"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/lethe-analytics/lethe/shared/fault"
 )
 
 // Signer signs receipts.
 type Signer struct {
-	opaque jose.OpaqueSigner
+	opaque  jose.OpaqueSigner
+	earlier []jose.JSONWebKey // which sign no more
 }
 
-// Keys are the public keys by which the receipts can be checked (RFC 7517).
+// Keys are the public keys by which the receipts can be checked (RFC 7517), the one
+// that signs now first.
 func (s *Signer) Keys() *jose.JSONWebKeySet {
-	return &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{*s.opaque.Public()}}
+	return &jose.JSONWebKeySet{Keys: append([]jose.JSONWebKey{*s.opaque.Public()}, s.earlier...)}
 }
 
 // OpenFile makes a signer with the key of a PEM file (PKCS #8, EC P-256).
@@ -59,15 +65,58 @@ func OpenFile(file string) (*Signer, error) {
 const kmsTimeout = 10 * time.Second
 
 // OpenKMS makes a signer with a version of a key of Cloud KMS
-// (projects/…/cryptoKeyVersions/n, EC_SIGN_P256_SHA256).
+// (projects/…/cryptoKeyVersions/n, EC_SIGN_P256_SHA256). What the versions before it have
+// signed can still be checked, but for those that are disabled or destroyed.
 func OpenKMS(ctx context.Context, version string, opts ...option.ClientOption) (*Signer, error) {
 	client, err := kms.NewKeyManagementClient(ctx, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("open Cloud KMS: %w", err)
 	}
-	first, cancel := context.WithTimeout(ctx, kmsTimeout)
+	key, err := publicKey(ctx, client, version)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newSigner(key, func(digest []byte) ([]byte, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), kmsTimeout)
+		defer cancel()
+		signed, err := client.AsymmetricSign(ctx, &kmspb.AsymmetricSignRequest{
+			Name: version, Digest: &kmspb.Digest{Digest: &kmspb.Digest_Sha256{Sha256: digest}},
+		})
+		if err != nil {
+			return nil, fault.Wrap(fault.Unavailable, err, "Cloud KMS did not sign")
+		}
+		return signed.Signature, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	versions, number := path.Split(version)
+	newest, err := strconv.Atoi(number)
+	if err != nil {
+		return nil, fmt.Errorf("read the number of the version of the key of receipts: %w", err)
+	}
+	for n := 1; n < newest; n++ {
+		key, err := publicKey(ctx, client, versions+strconv.Itoa(n))
+		if c := status.Code(err); c == codes.NotFound || c == codes.FailedPrecondition {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		earlier, err := webKey(key)
+		if err != nil {
+			return nil, err
+		}
+		s.earlier = append(s.earlier, *earlier)
+	}
+	return s, nil
+}
+
+// publicKey reads the public key of a version.
+func publicKey(ctx context.Context, client *kms.KeyManagementClient, version string) (*ecdsa.PublicKey, error) {
+	ctx, cancel := context.WithTimeout(ctx, kmsTimeout)
 	defer cancel()
-	got, err := client.GetPublicKey(first, &kmspb.GetPublicKeyRequest{Name: version})
+	got, err := client.GetPublicKey(ctx, &kmspb.GetPublicKeyRequest{Name: version})
 	if err != nil {
 		return nil, fmt.Errorf("read the public key of receipts: %w", err)
 	}
@@ -83,17 +132,7 @@ func OpenKMS(ctx context.Context, version string, opts ...option.ClientOption) (
 	if !ok {
 		return nil, errors.New("the key of receipts is no EC key")
 	}
-	return newSigner(key, func(digest []byte) ([]byte, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), kmsTimeout)
-		defer cancel()
-		signed, err := client.AsymmetricSign(ctx, &kmspb.AsymmetricSignRequest{
-			Name: version, Digest: &kmspb.Digest{Digest: &kmspb.Digest_Sha256{Sha256: digest}},
-		})
-		if err != nil {
-			return nil, fault.Wrap(fault.Unavailable, err, "Cloud KMS did not sign")
-		}
-		return signed.Signature, nil
-	})
+	return key, nil
 }
 
 // opaque is a key that signs a SHA-256 digest and answers in ASN.1, as crypto and
@@ -104,6 +143,15 @@ type opaque struct {
 }
 
 func newSigner(key *ecdsa.PublicKey, sign func([]byte) ([]byte, error)) (*Signer, error) {
+	public, err := webKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return &Signer{opaque: &opaque{public, sign}}, nil
+}
+
+// webKey names a public key by its thumbprint.
+func webKey(key *ecdsa.PublicKey) (*jose.JSONWebKey, error) {
 	if key.Curve != elliptic.P256() {
 		return nil, errors.New("the key of receipts is not on the curve P-256")
 	}
@@ -113,7 +161,7 @@ func newSigner(key *ecdsa.PublicKey, sign func([]byte) ([]byte, error)) (*Signer
 		return nil, fmt.Errorf("name the key of receipts: %w", err)
 	}
 	public.KeyID = base64.RawURLEncoding.EncodeToString(print)
-	return &Signer{&opaque{public, sign}}, nil
+	return public, nil
 }
 
 // Public implements jose.OpaqueSigner.

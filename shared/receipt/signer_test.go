@@ -26,21 +26,40 @@ import (
 	"github.com/lethe-analytics/lethe/shared/receipt"
 )
 
-const version = "projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"
+const (
+	versions = "projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/"
+	version  = versions + "1"
+)
 
-// fakeKMS is Cloud KMS at the wire, with one version of a key.
+// fakeKMS is Cloud KMS at the wire, with the first version of a key, and perhaps more.
 type fakeKMS struct {
 	kmspb.UnimplementedKeyManagementServiceServer
 	key  *ecdsa.PrivateKey
+	more map[string]*ecdsa.PrivateKey // by version; nil: it is disabled
 	down bool
+}
+
+func (f *fakeKMS) version(name string) (*ecdsa.PrivateKey, error) {
+	if name == version {
+		return f.key, nil
+	}
+	key, there := f.more[name]
+	switch {
+	case !there:
+		return nil, status.Error(codes.NotFound, "no such version")
+	case key == nil:
+		return nil, status.Error(codes.FailedPrecondition, "the version is disabled")
+	}
+	return key, nil
 }
 
 // GetPublicKey implements the service.
 func (f *fakeKMS) GetPublicKey(_ context.Context, r *kmspb.GetPublicKeyRequest) (*kmspb.PublicKey, error) {
-	if r.Name != version {
-		return nil, status.Error(codes.NotFound, "no such version")
+	key, err := f.version(r.Name)
+	if err != nil {
+		return nil, err
 	}
-	der, err := x509.MarshalPKIXPublicKey(&f.key.PublicKey)
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	if err != nil {
 		return nil, err
 	}
@@ -49,10 +68,14 @@ func (f *fakeKMS) GetPublicKey(_ context.Context, r *kmspb.GetPublicKeyRequest) 
 
 // AsymmetricSign implements the service.
 func (f *fakeKMS) AsymmetricSign(_ context.Context, r *kmspb.AsymmetricSignRequest) (*kmspb.AsymmetricSignResponse, error) {
-	if r.Name != version || f.down {
+	if f.down {
 		return nil, status.Error(codes.FailedPrecondition, "the version is disabled")
 	}
-	sig, err := f.key.Sign(rand.Reader, r.Digest.GetSha256(), crypto.SHA256)
+	key, err := f.version(r.Name)
+	if err != nil {
+		return nil, err
+	}
+	sig, err := key.Sign(rand.Reader, r.Digest.GetSha256(), crypto.SHA256)
 	return &kmspb.AsymmetricSignResponse{Signature: sig}, err
 }
 
@@ -96,6 +119,40 @@ func TestKMS(t *testing.T) {
 	_, other := startKMS(t, elliptic.P384())
 	if _, err := receipt.OpenKMS(t.Context(), version, other...); err == nil {
 		t.Error("a key of another curve was opened")
+	}
+}
+
+// After a rotation what was signed before is checked as before, by all versions of the
+// key that have not been disabled or destroyed.
+func TestKMSRotated(t *testing.T) {
+	t.Parallel()
+	kms, opts := startKMS(t, elliptic.P256())
+	first, err := receipt.OpenKMS(t.Context(), version, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := receipt.Sign(&receipt.Receipt{Request: "old"}, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kms.more = map[string]*ecdsa.PrivateKey{versions + "2": nil, versions + "4": next} // 3 is gone
+	signer, err := receipt.OpenKMS(t.Context(), versions+"4", opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkSigner(t, signer)
+	if r, err := receipt.Verify(old, signer.Keys()); err != nil || r.Request != "old" {
+		t.Errorf("what was signed before: %+v, %v", r, err)
+	}
+	if n := len(signer.Keys().Keys); n != 2 {
+		t.Errorf("%d keys, want 2", n)
+	}
+	if _, err := receipt.OpenKMS(t.Context(), versions+"x", opts...); err == nil {
+		t.Error("a version without a number was opened")
 	}
 }
 
