@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"cloud.google.com/go/firestore"
@@ -35,8 +36,8 @@ const (
 	// batch is how many entries get their place in the tree at once; a commit of
 	// Firestore may have 500 writes.
 	batch = 400
-	// maxPending is how many have one before the next checkpoint. Their hashes stand
-	// in one document.
+	// maxPending is how many have one before the next checkpoint, and are read at once.
+	// Their hashes stand in one document.
 	maxPending = 4000
 )
 
@@ -62,18 +63,8 @@ func (p *position) hashes() []tlog.Hash {
 // of two at a time one gives up, with an Unavailable fault.
 func (s *Sealer) Seal(ctx context.Context, project string) error {
 	for {
-		p, at, err := s.position(ctx, project)
-		if err != nil {
+		if err := s.placeAll(ctx, project); err != nil {
 			return err
-		}
-		n := 0
-		if len(p.hashes()) < maxPending {
-			if n, err = s.place(ctx, project, p, at); err != nil {
-				return err
-			}
-		}
-		if n == batch {
-			continue
 		}
 		if done, err := s.publish(ctx, project); err != nil || done {
 			return err
@@ -100,15 +91,34 @@ func (s *Sealer) position(ctx context.Context, project string) (p position, at *
 	return p, at, nil
 }
 
-// place gives the next entries their places.
-func (s *Sealer) place(ctx context.Context, project string, p position, at *firestore.DocumentSnapshot) (n int, err error) {
-	entries, err := s.db.Collection("projects/"+project+"/"+Collection).Where("sealed", "==", false).
-		OrderBy(firestore.DocumentID, firestore.Asc).Select("leaf").Limit(batch).Documents(ctx).GetAll()
+// placeAll gives entries their places, as many as the next checkpoint takes.
+func (s *Sealer) placeAll(ctx context.Context, project string) error {
+	p, _, err := s.position(ctx, project)
 	if err != nil {
-		return 0, fmt.Errorf("find entries to seal: %w", err)
+		return err
 	}
-	if len(entries) == 0 {
-		return 0, nil
+	room := maxPending - len(p.hashes())
+	if room <= 0 {
+		return nil
+	}
+	entries, err := s.db.Collection("projects/"+project+"/"+Collection).Where("sealed", "==", false).
+		OrderBy(firestore.DocumentID, firestore.Asc).Select("leaf").Limit(room).Documents(ctx).GetAll()
+	if err != nil {
+		return fmt.Errorf("find entries to seal: %w", err)
+	}
+	for some := range slices.Chunk(entries, batch) {
+		if err := s.place(ctx, project, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// place gives these entries the next places.
+func (s *Sealer) place(ctx context.Context, project string, entries []*firestore.DocumentSnapshot) error {
+	p, at, err := s.position(ctx, project)
+	if err != nil {
+		return err
 	}
 	next := position{Size: p.Size + int64(len(entries)), Pending: p.Pending}
 	for _, e := range entries {
@@ -128,7 +138,7 @@ func (s *Sealer) place(ctx context.Context, project string, p position, at *fire
 		}
 		return nil
 	})
-	return len(entries), overtaken(err)
+	return overtaken(err)
 }
 
 // move writes the position, if it is still as it was read.
