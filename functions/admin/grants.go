@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"cloud.google.com/go/firestore"
+
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/project"
@@ -139,12 +141,13 @@ func (s *server) createGrant(ctx context.Context, c *access.Call, w http.Respons
 		return fault.New(fault.Conflict, "%d of your grants wait to be approved already", waiting)
 	}
 	g.Actor = c.Actor()
-	made, err := staff.Ask(ctx, s.DB, g, *c.Member)
+	var told []*webhook.Delivery
+	made, err := staff.Ask(ctx, s.DB, g, *c.Member, s.tell(webhook.GrantCreated, &told))
 	if err != nil {
 		return err
 	}
 	c.Object(made.ID)
-	if err := s.tell(ctx, webhook.GrantCreated, made); err != nil {
+	if err := webhook.Publish(ctx, s.Webhooks, told); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -154,11 +157,13 @@ func (s *server) createGrant(ctx context.Context, c *access.Call, w http.Respons
 	return nil
 }
 
-// tell tells the customer of a grant.
-func (s *server) tell(ctx context.Context, eventType string, g *staff.Grant) error {
-	_, err := webhook.Send(ctx, s.DB, s.Webhooks, webhook.Event{
-		ID: strings.ReplaceAll(eventType, ".", "-") + "-" + g.ID, Project: g.Project, Type: eventType, Data: newGrant(g, false)})
-	return err
+// tell has the customer told of a grant.
+func (s *server) tell(eventType string, told *[]*webhook.Delivery) staff.Tell {
+	return func(tx *firestore.Transaction, g *staff.Grant) (err error) {
+		*told, err = webhook.Store(tx, s.DB, webhook.Event{
+			ID: strings.ReplaceAll(eventType, ".", "-") + "-" + g.ID, Project: g.Project, Type: eventType, Data: newGrant(g, false)})
+		return err
+	}
 }
 
 // listGrants answers GET /v1/grants: to staff their own and those that they may
@@ -219,10 +224,11 @@ func (s *server) approveGrant(ctx context.Context, c *access.Call, w http.Respon
 	if err != nil {
 		return err
 	}
-	if g, err = staff.Approve(ctx, s.DB, g.ID, *c.Member, c.Actor()); err != nil {
+	var told []*webhook.Delivery
+	if g, err = staff.Approve(ctx, s.DB, g.ID, *c.Member, c.Actor(), s.tell(webhook.GrantApproved, &told)); err != nil {
 		return err
 	}
-	if err := s.tell(ctx, webhook.GrantApproved, g); err != nil {
+	if err := webhook.Publish(ctx, s.Webhooks, told); err != nil {
 		return err
 	}
 	web.WriteJSON(w, newGrant(g, true))
@@ -239,10 +245,11 @@ func (s *server) revokeGrant(ctx context.Context, c *access.Call, w http.Respons
 	if c.Member != nil && g.Member != c.Member.Email && !mayApprove(c.Member) {
 		return fault.New(fault.Forbidden, "the grant is another's")
 	}
-	if g, err = staff.End(ctx, s.DB, g.ID, c.Actor()); err != nil {
+	var told []*webhook.Delivery
+	if g, err = staff.End(ctx, s.DB, g.ID, c.Actor(), s.tell(webhook.GrantEnded, &told)); err != nil {
 		return err
 	}
-	if err := s.tell(ctx, webhook.GrantEnded, g); err != nil {
+	if err := webhook.Publish(ctx, s.Webhooks, told); err != nil {
 		return err
 	}
 	web.WriteJSON(w, newGrant(g, c.Member != nil))

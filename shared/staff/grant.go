@@ -96,11 +96,21 @@ func (g *Grant) State(now time.Time) string {
 // GrantRef is a grant's document.
 func GrantRef(db *firestore.Client, id string) *firestore.DocumentRef { return db.Doc("grants/" + id) }
 
+// Tell stores, in the transaction that makes or changes a grant, what the customer is
+// told of that.
+type Tell func(tx *firestore.Transaction, g *Grant) error
+
 // Ask stores a new grant of a member, which is pending.
-func Ask(ctx context.Context, db *firestore.Client, g Grant, m Member) (*Grant, error) {
+func Ask(ctx context.Context, db *firestore.Client, g Grant, m Member, tell Tell) (*Grant, error) {
 	g.ID, g.Member, g.Role, g.Status, g.Created = uuid.NewString(), m.Email, m.Role, Pending, present()
 	g.Confidentiality, g.TrainingAt = m.Confidentiality, m.TrainingAt
-	if _, err := GrantRef(db, g.ID).Create(ctx, g); err != nil {
+	err := db.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
+		if err := tell(tx, &g); err != nil {
+			return err
+		}
+		return tx.Create(GrantRef(db, g.ID), g)
+	})
+	if err != nil {
 		return nil, fmt.Errorf("store grant: %w", err)
 	}
 	return &g, nil
@@ -134,9 +144,10 @@ func decodeGrant(snap *firestore.DocumentSnapshot) (*Grant, error) {
 	return g, nil
 }
 
-// change changes a grant, if nobody else has meanwhile; then it looks again. The function
-// may find that there is nothing to be changed.
-func change(ctx context.Context, db *firestore.Client, id string, to func(g *Grant) (changed bool, err error)) (*Grant, error) {
+// change changes a grant and has the customer told, if nobody else has changed it
+// meanwhile; then it looks again. The function may find that there is nothing to be
+// changed, and so nothing to be told.
+func change(ctx context.Context, db *firestore.Client, id string, tell Tell, to func(g *Grant) (changed bool, err error)) (*Grant, error) {
 	for range 5 {
 		g, err := GetGrant(ctx, db, id)
 		if err != nil {
@@ -145,11 +156,16 @@ func change(ctx context.Context, db *firestore.Client, id string, to func(g *Gra
 		if changed, err := to(g); err != nil || !changed {
 			return g, err
 		}
-		_, err = GrantRef(db, id).Update(ctx, []firestore.Update{
-			{Path: "status", Value: g.Status}, {Path: "approver", Value: g.Approver}, {Path: "approver_actor", Value: g.ApproverActor},
-			{Path: "approver_role", Value: g.ApproverRole}, {Path: "approved_at", Value: g.ApprovedAt}, {Path: "expires", Value: g.Expires},
-			{Path: "ended_at", Value: g.EndedAt}, {Path: "ended_by", Value: g.EndedBy},
-		}, firestore.LastUpdateTime(g.updated))
+		err = db.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
+			if err := tell(tx, g); err != nil {
+				return err
+			}
+			return tx.Update(GrantRef(db, id), []firestore.Update{
+				{Path: "status", Value: g.Status}, {Path: "approver", Value: g.Approver}, {Path: "approver_actor", Value: g.ApproverActor},
+				{Path: "approver_role", Value: g.ApproverRole}, {Path: "approved_at", Value: g.ApprovedAt}, {Path: "expires", Value: g.Expires},
+				{Path: "ended_at", Value: g.EndedAt}, {Path: "ended_by", Value: g.EndedBy},
+			}, firestore.LastUpdateTime(g.updated))
+		})
 		if err == nil {
 			return g, nil
 		}
@@ -162,8 +178,8 @@ func change(ctx context.Context, db *firestore.Client, id string, to func(g *Gra
 
 // Approve makes a grant live. Nobody approves a grant of their own; to approve again
 // what one has approved is no fault and changes nothing.
-func Approve(ctx context.Context, db *firestore.Client, id string, m Member, actor string) (*Grant, error) {
-	return change(ctx, db, id, func(g *Grant) (bool, error) {
+func Approve(ctx context.Context, db *firestore.Client, id string, m Member, actor string, tell Tell) (*Grant, error) {
+	return change(ctx, db, id, tell, func(g *Grant) (bool, error) {
 		now := present()
 		switch {
 		case g.Member == m.Email:
@@ -180,8 +196,8 @@ func Approve(ctx context.Context, db *firestore.Client, id string, m Member, act
 }
 
 // End ends a grant, at once; one that has ended stays as it is.
-func End(ctx context.Context, db *firestore.Client, id, by string) (*Grant, error) {
-	return change(ctx, db, id, func(g *Grant) (bool, error) {
+func End(ctx context.Context, db *firestore.Client, id, by string, tell Tell) (*Grant, error) {
+	return change(ctx, db, id, tell, func(g *Grant) (bool, error) {
 		if g.Status == Ended {
 			return false, nil
 		}

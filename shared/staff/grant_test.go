@@ -6,10 +6,15 @@ import (
 	"testing"
 	"time"
 
+	"cloud.google.com/go/firestore"
+
 	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/staff"
 )
+
+// untold is where no customer is told.
+func untold(*firestore.Transaction, *staff.Grant) error { return nil }
 
 // Of an approval and an end at the same time the end wins: a grant that has ended is
 // never live.
@@ -17,19 +22,19 @@ func TestGrantApprovedAndEndedAtOnce(t *testing.T) {
 	t.Parallel()
 	n := local.NewTenant(t, nil)
 	for range 5 {
-		g, err := staff.Ask(t.Context(), n.Default, staff.Grant{Project: "app", Duration: time.Hour}, staff.Member{Email: "a@example.com", Role: staff.Support})
+		g, err := staff.Ask(t.Context(), n.Default, staff.Grant{Project: "app", Duration: time.Hour}, staff.Member{Email: "a@example.com", Role: staff.Support}, untold)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var both sync.WaitGroup
 		both.Go(func() {
-			_, err := staff.Approve(t.Context(), n.Default, g.ID, staff.Member{Email: "b@example.com"}, "S-b")
+			_, err := staff.Approve(t.Context(), n.Default, g.ID, staff.Member{Email: "b@example.com"}, "S-b", untold)
 			if err != nil && fault.Of(err) != fault.Conflict {
 				t.Error(err)
 			}
 		})
 		both.Go(func() {
-			if _, err := staff.End(t.Context(), n.Default, g.ID, "S-a"); err != nil {
+			if _, err := staff.End(t.Context(), n.Default, g.ID, "S-a", untold); err != nil {
 				t.Error(err)
 			}
 		})
@@ -46,13 +51,13 @@ func TestGrantLimits(t *testing.T) {
 	other := staff.Member{Email: "b@example.com", Role: staff.Security}
 	ask := func() *staff.Grant {
 		t.Helper()
-		g, err := staff.Ask(t.Context(), n.Default, staff.Grant{Project: "app", Duration: 100 * time.Hour, Purposes: []string{"export"}}, staff.Member{Email: "a@example.com"})
+		g, err := staff.Ask(t.Context(), n.Default, staff.Grant{Project: "app", Duration: 100 * time.Hour, Purposes: []string{"export"}}, staff.Member{Email: "a@example.com"}, untold)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return g
 	}
-	g, err := staff.Approve(t.Context(), n.Default, ask().ID, other, "S-b")
+	g, err := staff.Approve(t.Context(), n.Default, ask().ID, other, "S-b", untold)
 	if err != nil || g.Expires.Sub(g.ApprovedAt) != staff.MaxDuration || !g.Covers("export.create") || g.Covers("exports.create") || g.Covers("") {
 		t.Errorf("%+v %v", g, err)
 	}
@@ -68,7 +73,7 @@ func TestGrantLimits(t *testing.T) {
 	if _, err := staff.GrantRef(n.Default, g.ID).Set(t.Context(), g); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := staff.Approve(t.Context(), n.Default, g.ID, other, "S-b"); fault.Of(err) != fault.Conflict || !strings.Contains(err.Error(), "expired") {
+	if _, err := staff.Approve(t.Context(), n.Default, g.ID, other, "S-b", untold); fault.Of(err) != fault.Conflict || !strings.Contains(err.Error(), "expired") {
 		t.Error(err)
 	}
 	a, b := staff.Pseudonym([]byte("1"), "a@example.com"), staff.Pseudonym([]byte("2"), "a@example.com")

@@ -79,12 +79,57 @@ type task struct {
 // type, and counts these. The publisher is of topology.TopicWebhooks. An event may be
 // sent again: it reaches each endpoint as one.
 func Send(ctx context.Context, db *firestore.Client, pub *queue.Publisher, e Event) (count int, err error) {
-	if !validEvent.MatchString(e.ID) {
-		return 0, fault.New(fault.Internal, "the id of an event is not valid")
-	}
 	endpoints, err := List(ctx, db, e.Project)
 	if err != nil {
 		return 0, err
+	}
+	list, err := newDeliveries(e, endpoints)
+	if err != nil {
+		return 0, err
+	}
+	for _, d := range list {
+		_, err := deliveryRef(db, d.Project, d.ID).Create(ctx, d)
+		if err != nil && status.Code(err) != codes.AlreadyExists {
+			return 0, fmt.Errorf("store delivery: %w", err)
+		}
+	}
+	return len(list), Publish(ctx, pub, list)
+}
+
+// Store stores a new event in the transaction in which it happens, so that neither is
+// without the other: first it reads, then it writes. Whoever committed that gives the
+// deliveries to Publish; those that are lost on the way are published a minute later.
+func Store(tx *firestore.Transaction, db *firestore.Client, e Event) ([]*Delivery, error) {
+	endpoints, err := decodeList(tx.Documents(endpointsOf(db, e.Project)).GetAll())
+	if err != nil {
+		return nil, err
+	}
+	list, err := newDeliveries(e, endpoints)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range list {
+		if err := tx.Create(deliveryRef(db, d.Project, d.ID), d); err != nil {
+			return nil, fmt.Errorf("store delivery: %w", err)
+		}
+	}
+	return list, nil
+}
+
+// Publish has stored deliveries made at once.
+func Publish(ctx context.Context, pub *queue.Publisher, list []*Delivery) error {
+	for _, d := range list {
+		if err := publish(ctx, pub, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newDeliveries makes those of an event, for the endpoints that take its type.
+func newDeliveries(e Event, endpoints []*Endpoint) (list []*Delivery, err error) {
+	if !validEvent.MatchString(e.ID) {
+		return nil, fault.New(fault.Internal, "the id of an event is not valid")
 	}
 	var body []byte
 	for _, to := range endpoints {
@@ -93,20 +138,12 @@ func Send(ctx context.Context, db *firestore.Client, pub *queue.Publisher, e Eve
 		}
 		if body == nil {
 			if body, err = marshal(e); err != nil {
-				return 0, err
+				return nil, err
 			}
 		}
-		d := newDelivery(e, to, body)
-		_, err := deliveryRef(db, d.Project, d.ID).Create(ctx, d)
-		if err != nil && status.Code(err) != codes.AlreadyExists {
-			return 0, fmt.Errorf("store delivery: %w", err)
-		}
-		if err := publish(ctx, pub, d); err != nil {
-			return 0, err
-		}
-		count++
+		list = append(list, newDelivery(e, to, body))
 	}
-	return count, nil
+	return list, nil
 }
 
 // marshal writes the body of an event.

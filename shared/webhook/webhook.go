@@ -127,7 +127,14 @@ func Create(ctx context.Context, db *firestore.Client, project, url string, even
 
 // List reads a project's endpoints, the oldest first.
 func List(ctx context.Context, db *firestore.Client, project string) ([]*Endpoint, error) {
-	docs, err := db.Collection("projects/" + project + "/" + collection).Limit(MaxEndpoints).Documents(ctx).GetAll()
+	return decodeList(endpointsOf(db, project).Documents(ctx).GetAll())
+}
+
+func endpointsOf(db *firestore.Client, project string) firestore.Query {
+	return db.Collection("projects/" + project + "/" + collection).Limit(MaxEndpoints)
+}
+
+func decodeList(docs []*firestore.DocumentSnapshot, err error) ([]*Endpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read endpoints: %w", err)
 	}
