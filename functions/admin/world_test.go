@@ -19,7 +19,7 @@ import (
 // world is a tenant with the function.
 type world struct {
 	*local.Tenant
-	t      *testing.T
+	t      testing.TB
 	ps     *pubsub.Client
 	bucket *storage.BucketHandle
 	key    *merkle.Key
@@ -30,7 +30,7 @@ type world struct {
 	worker http.Handler
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{Tenant: local.NewTenant(t, nil), t: t, key: local.LogKey(t)}
 	w.ps = w.OpenPubSub(t)
