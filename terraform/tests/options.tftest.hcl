@@ -28,10 +28,24 @@ run "network_on" {
     error_message = "Cloud Armor is before every function, and each is told the client's region."
   }
   assert {
-    condition = (length([for r in google_compute_security_policy.armor["api"].rule : r if strcontains(r.description, "session") && try(r.rate_limit_options[0].enforce_on_key, "") == "HTTP_HEADER"]) == 1
-      && anytrue([for r in google_compute_security_policy.armor["api"].rule : strcontains(try(r.match[0].expr[0].expression, ""), "!request.path.matches('^/(v1/reports/")])
-    )
-    error_message = "Sessions of the dashboard are counted each, and conditions are not taken for SQL."
+    condition     = anytrue([for r in google_compute_security_policy.armor["api"].rule : strcontains(try(r.match[0].expr[0].expression, ""), "!request.path.matches('^/(v1/reports/")])
+    error_message = "Conditions are not taken for SQL."
+  }
+  assert {
+    condition = alltrue(flatten([for p in google_compute_security_policy.armor : [for r in p.rule :
+      r.rate_limit_options[0].enforce_on_key == "IP" && length(r.rate_limit_options[0].enforce_on_key_configs) == 0
+    if r.action == "throttle"]]))
+    error_message = "Whatever a client says of itself, it is its address that is counted."
+  }
+  assert {
+    condition = { for r in google_compute_security_policy.armor["api"].rule : r.priority => r.rate_limit_options[0].rate_limit_threshold[0].count if r.action == "throttle" } == {
+      1900 = 6000, 2000 = 600
+    }
+    error_message = "The dashboard may ask for many, from one address."
+  }
+  assert {
+    condition     = alltrue(flatten([for p in google_compute_security_policy.armor : [for r in p.rule : r.priority >= 2147483647 if r.action == "allow"]]))
+    error_message = "Nothing is let in before the limits."
   }
   assert {
     condition     = alltrue([for p in google_compute_security_policy.armor : anytrue([for r in p.rule : r.action == "throttle"]) && anytrue([for r in p.rule : r.action == "deny(403)"])])
