@@ -32,7 +32,8 @@ func TestDeployRefuses(t *testing.T) {
 }
 
 // cloud stands for the commands that scripts/deploy calls: it writes down each call, and
-// answers for a project that is new ($SECRETS empty) or has its secrets.
+// answers for a project that is new ($SECRETS empty) or has its secrets, and of which the
+// certificate is that far ($CERTIFICATE; empty: there is no load balancer).
 const cloud = `#!/bin/sh
 set -- "${0##*/}" "$@"
 echo "$*" >>"$CALLS"
@@ -40,7 +41,15 @@ case "$*" in
   "gcloud billing projects describe"*) echo True ;;
   "gcloud storage buckets describe"*) [ -n "$SECRETS" ] ;;
   "gcloud secrets versions list"*) echo "$SECRETS" ;;
-  "terraform -chdir=terraform output -raw url") echo https://lethe.example.com ;;
+  "gcloud compute ssl-certificates describe lethe-1 --global --project lethe-test "*) echo "$CERTIFICATE" ;;
+  "gcloud auth print-identity-token --audiences "*) false ;;
+  "gcloud auth print-identity-token") echo me ;;
+  "terraform -chdir=terraform output -raw certificate") [ -n "$CERTIFICATE" ] && echo lethe-1 ;;
+  "terraform -chdir=terraform output -raw address") echo 192.0.2.1 ;;
+  "terraform -chdir=terraform output -raw "*_url)
+    url=${5%_url}
+    [ -z "$CERTIFICATE" ] || url=lethe
+    echo "https://$url.example.com" ;;
   "curl "*top-events*) printf 401 ;;
   "curl "*/track*) echo '{"status":0}' ;;
 esac
@@ -61,30 +70,40 @@ func TestDeploy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		name, secrets, answer string
-		exit                  int
-		calls                 []string // beginnings of some, in this order
-		not                   string
+		name, secrets, certificate, answer string
+
+		exit  int
+		calls []string // beginnings of some, in this order
+		not   string
+		says  string
 	}{
-		{"new", "", "", 1, []string{
+		{"new", "", "", "", 1, []string{
 			"gcloud services enable serviceusage.googleapis.com cloudresourcemanager.googleapis.com --project lethe-test",
 			"gcloud storage buckets create gs://lethe-test-lethe-state --project lethe-test --location US",
 			"go run ./scripts/package",
 			"terraform -chdir=terraform init",
 			"terraform -chdir=terraform apply -var project=lethe-test -var-file " + vars + " -target google_secret_manager_secret.secrets",
-		}, "terraform -chdir=terraform plan"},
-		{"no", "1", "y", 1, []string{"go run ./scripts/package", "terraform -chdir=terraform plan"}, "terraform -chdir=terraform apply"},
-		{"yes", "1", "yes", 0, []string{
+		}, "terraform -chdir=terraform plan", "gcloud secrets versions add lethe-access-log-key"},
+		{"no", "1", "ACTIVE", "y", 1, []string{"go run ./scripts/package", "terraform -chdir=terraform plan"}, "terraform -chdir=terraform apply", "nothing is applied"},
+		{"yes", "1", "ACTIVE", "yes", 0, []string{
 			"gcloud services enable", "terraform -chdir=terraform plan", "terraform -chdir=terraform apply -input=false",
-			"gcloud storage cp " + vars + " gs://lethe-test-lethe-state/terraform.tfvars", "curl ", "curl ",
-		}, "gcloud storage buckets create"},
+			"gcloud storage cp " + vars + " gs://lethe-test-lethe-state/terraform.tfvars",
+			"curl -sS -m 20 -o /dev/null -w %{http_code} https://lethe.example.com/v1/reports/top-events", "curl -sS -m 20 https://lethe.example.com/track",
+		}, "gcloud storage buckets create", "ingest and report answer"},
+		{"no certificate yet", "1", "PROVISIONING", "yes", 0, []string{"terraform -chdir=terraform apply -input=false"}, "curl",
+			"    lethe.example.com. A 192.0.2.1\nSet it, if it is not set; the certificate can then take an hour. Afterwards try Lethe out:\n    LETHE_URL=https://lethe.example.com scripts/deploy -smoke\n"},
+		{"no load balancer", "1", "", "yes", 0, []string{
+			"terraform -chdir=terraform apply -input=false",
+			"curl -sS -m 20 -H X-Serverless-Authorization: Bearer me -o /dev/null -w %{http_code} https://report.example.com/v1/reports/top-events",
+			"curl -sS -m 20 https://ingest.example.com/track",
+		}, "ssl-certificates", "ingest and report answer"},
 	} {
 		log := filepath.Join(dir, c.name)
 		cmd := exec.CommandContext(t.Context(), "../scripts/deploy", "-project", "lethe-test", "-vars", vars)
-		cmd.Env = append(cmd.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "CALLS="+log, "SECRETS="+c.secrets, "LETHE_TOKEN=", "LETHE_KEY=")
+		cmd.Env = append(cmd.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "CALLS="+log, "SECRETS="+c.secrets, "CERTIFICATE="+c.certificate, "LETHE_TOKEN=", "LETHE_KEY=")
 		cmd.Stdin = strings.NewReader(c.answer + "\n")
 		out, err := cmd.CombinedOutput()
-		if exit := cmd.ProcessState.ExitCode(); exit != c.exit {
+		if exit := cmd.ProcessState.ExitCode(); exit != c.exit || !strings.Contains(string(out), c.says) {
 			t.Errorf("%s: %v %s", c.name, err, out)
 		}
 		calls := strings.Split(read(t, log), "\n")

@@ -8,6 +8,21 @@ output "address" {
   value       = one(google_compute_global_address.address[*].address)
 }
 
+output "certificate" {
+  description = "Name of the domain's certificate; null without a load balancer."
+  value       = one(google_compute_managed_ssl_certificate.certificate[*].name)
+}
+
+output "ingest_url" {
+  description = "Where ingest is reached: of the load balancer, or of the function itself."
+  value       = var.network ? local.public_url : local.functions["ingest"].uri
+}
+
+output "report_url" {
+  description = "Where report is reached: of the load balancer, or of the function itself."
+  value       = var.network ? local.public_url : local.functions["report"].uri
+}
+
 output "functions" {
   description = "The functions: name → address, ingress, whether anybody may call it."
   value       = local.functions

@@ -69,6 +69,13 @@ run "network_on" {
   }
 }
 
+run "where" {
+  assert {
+    condition     = output.ingest_url == "https://api.example.com" && output.report_url == output.ingest_url && output.certificate == google_compute_managed_ssl_certificate.certificate[0].name
+    error_message = "With the load balancer all is at the domain, once that has its certificate."
+  }
+}
+
 run "network_off" {
   variables {
     network  = false
@@ -90,6 +97,10 @@ run "network_off" {
   assert {
     condition     = output.address == null && !contains(keys(google_project_service.apis), "compute.googleapis.com")
     error_message = "There is no address either."
+  }
+  assert {
+    condition     = output.certificate == null && output.ingest_url == output.functions["ingest"].uri && output.report_url == output.functions["report"].uri
+    error_message = "Functions are where they are by themselves."
   }
 }
 
