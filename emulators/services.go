@@ -61,6 +61,7 @@ func (s *system) startServices(ctx context.Context) error {
 		"LETHE_OPENDSR_DOMAIN":    "localhost",
 		"LETHE_LOG_KEY_FILE":      keys.AccessLog,
 		"LETHE_TRUSTED_HOPS":      "1", // the gateway
+		"LETHE_TRUST_REGION":      "true",
 
 		"LETHE_ALLOW_LOOPBACK_CALLBACKS": "true",
 	})

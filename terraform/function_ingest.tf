@@ -10,6 +10,9 @@ module "ingest" {
   publishes = ["events"]
   databases = { edge = "roles/datastore.viewer" }
 
+  # The load balancer writes where the client is; without it the client could.
+  environment = { LETHE_TRUST_REGION = tostring(var.network) }
+
   endpoints = {
     ingest = {
       entry_point = "Ingest"

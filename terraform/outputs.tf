@@ -24,7 +24,7 @@ output "report_url" {
 }
 
 output "functions" {
-  description = "The functions: name → address, ingress, whether anybody may call it."
+  description = "The functions: name → address, ingress, environment, whether anybody may call it."
   value       = local.functions
 }
 

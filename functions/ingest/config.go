@@ -22,6 +22,10 @@ type Config struct {
 	// CacheTTL is how long tokens, settings and opt-outs are remembered: a change
 	// takes that long to bind intake (store applies it at once).
 	CacheTTL time.Duration `env:"LETHE_INGEST_CACHE_TTL, default=60s"`
+	// TrustRegion believes consent.RegionHeader: only where a load balancer writes it,
+	// and nobody comes past that. Else a client could choose the country whose default
+	// consent counts.
+	TrustRegion bool `env:"LETHE_TRUST_REGION"`
 }
 
 // Validate implements gcp.Load's contract.

@@ -16,6 +16,7 @@ import (
 	"cloud.google.com/go/pubsub/v2"
 	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
 
+	"github.com/lethe-analytics/lethe/shared/consent"
 	"github.com/lethe-analytics/lethe/shared/gcp"
 	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/topology"
@@ -65,7 +66,13 @@ func New(c Config, edge *firestore.Client, ps *pubsub.Client) http.Handler {
 		mux.Handle(route.Path, sdk)
 	}
 	mux.Handle("/", web.Handle(notFound))
-	return mux
+	if c.TrustRegion {
+		return mux
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Del(consent.RegionHeader)
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // server is what the endpoints share.

@@ -35,7 +35,7 @@ type system struct {
 
 func config(c *local.Tenant) ingest.Config {
 	return ingest.Config{Config: c.Config, Linger: 5 * time.Millisecond, PublishTimeout: 10 * time.Second,
-		ReadTimeout: 10 * time.Second, LargeWait: 10 * time.Second, CacheTTL: time.Minute}
+		ReadTimeout: 10 * time.Second, LargeWait: 10 * time.Second, CacheTTL: time.Minute, TrustRegion: true}
 }
 
 func newSystem(t testing.TB, change func(*project.Project)) *system {

@@ -112,6 +112,12 @@ func TestAskDefault(t *testing.T) {
 			t.Errorf("%d %s, want %s", a.code, a.body, want)
 		}
 	}
+	c := config(s.Tenant)
+	c.TrustRegion = false // nothing between writes the header: the client's own word is none
+	s.serve(c)
+	if a := ask(func(h http.Header) { h.Set(consent.RegionHeader, "DE") }); a.body != `{"state":"unset","default":"granted"}` {
+		t.Errorf("a client chose its country: %s", a.body)
+	}
 	for _, bad := range []string{"%zz", "null"} {
 		if a := ask(func(h http.Header) { h.Set("Lethe-Distinct-Id", bad) }); a.code != 400 {
 			t.Errorf("%s: %d %s", bad, a.code, a.body)

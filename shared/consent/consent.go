@@ -27,7 +27,8 @@ const (
 var Bases = []string{"consent", "contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests"}
 
 // RegionHeader carries the client's country (ISO 3166-1 alpha-2, upper case). The
-// load balancer sets it, and overwrites what a client sends.
+// load balancer sets it, and overwrites what a client sends; where there is none, ingest
+// drops it.
 const RegionHeader = "X-Client-Region"
 
 // Defaults are a project's rules for persons whose consent is unset.

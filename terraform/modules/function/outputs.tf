@@ -32,6 +32,8 @@ output "functions" {
     paths   = var.endpoints[k].paths
     worker  = var.endpoints[k].topic != null
     public  = contains(keys(google_cloud_run_v2_service_iam_member.public), k)
+
+    environment = f.service_config[0].environment_variables
   } }
 }
 
