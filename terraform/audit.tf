@@ -11,7 +11,8 @@ variable "audit_functions" {
 }
 
 # datastore.googleapis.com stands for Firestore too; iam.googleapis.com for tokens that
-# somebody has made to act as a service account.
+# somebody has made to act as a service account. Pub/Sub writes no audit log of messages
+# that are read, whatever is configured (https://cloud.google.com/pubsub/docs/audit-logging).
 resource "google_project_iam_audit_config" "data" {
   for_each = {
     "datastore.googleapis.com" = ["DATA_READ", "DATA_WRITE"]

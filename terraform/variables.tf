@@ -124,6 +124,10 @@ variable "opendsr_domain" {
   description = "Domain that OpenDSR's certificate is made out to; null: var.domain."
   type        = string
   default     = null
+  validation {
+    condition     = var.opendsr_domain == null || can(regex("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]{2,63}$", var.opendsr_domain))
+    error_message = "Must be a domain name in lower case, such as privacy.example.com, or null."
+  }
 }
 
 variable "staff" {
@@ -134,6 +138,10 @@ variable "staff" {
     root     = optional(string, "")
   })
   default = {}
+  validation {
+    condition     = var.staff.root == "" || can(regex("^[^@[:space:]]+@[^@[:space:]]+$", var.staff.root))
+    error_message = "staff.root must be the e-mail address of the first privacy officer."
+  }
 }
 
 variable "mail" {
@@ -148,6 +156,10 @@ variable "mail" {
   validation {
     condition     = alltrue([for a in [var.mail.from, var.mail.security] : can(regex("^[^@ ]+@[^@ ]+$", a))])
     error_message = "mail.from and mail.security must be e-mail addresses."
+  }
+  validation {
+    condition     = var.mail.port >= 1 && var.mail.port <= 65535 && floor(var.mail.port) == var.mail.port && var.mail.port != 25
+    error_message = "mail.port must be from 1 to 65535, and not 25, by which Google Cloud lets nothing out."
   }
 }
 

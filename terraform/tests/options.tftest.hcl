@@ -74,6 +74,10 @@ run "where" {
     condition     = output.ingest_url == "https://api.example.com" && output.report_url == output.ingest_url && output.certificate == google_compute_managed_ssl_certificate.certificate[0].name
     error_message = "With the load balancer all is at the domain, once that has its certificate."
   }
+  assert {
+    condition     = output.functions["ingest"].environment.LETHE_TRUST_REGION == "true"
+    error_message = "The load balancer says where clients are."
+  }
 }
 
 run "network_off" {
@@ -101,6 +105,10 @@ run "network_off" {
   assert {
     condition     = output.certificate == null && output.ingest_url == output.functions["ingest"].uri && output.report_url == output.functions["report"].uri
     error_message = "Functions are where they are by themselves."
+  }
+  assert {
+    condition     = output.functions["ingest"].environment.LETHE_TRUST_REGION == "false"
+    error_message = "Clients do not say themselves where they are."
   }
 }
 
@@ -190,4 +198,22 @@ run "refused" {
     var.project, var.region, var.firestore_location, var.bucket_location, var.domain, var.invokers,
     var.backup_days, var.access_log_days, var.api_rate, var.intake_rate, var.mail,
   ]
+}
+
+run "refused_names" {
+  command = plan
+  variables {
+    opendsr_domain = "https://privacy.example.com"
+    staff          = { audience = "a", root = "privacy-officer" }
+    mail           = { host = "smtp.example.com", port = 25, user = "lethe", from = "lethe@example.com", security = "security@example.com" }
+  }
+  expect_failures = [var.opendsr_domain, var.staff, var.mail]
+}
+
+run "refused_port" {
+  command = plan
+  variables {
+    mail = { host = "smtp.example.com", port = 70000, user = "lethe", from = "lethe@example.com", security = "security@example.com" }
+  }
+  expect_failures = [var.mail]
 }
