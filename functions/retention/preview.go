@@ -37,7 +37,11 @@ func (s *server) preview(ctx context.Context, caller *access.Call, w http.Respon
 	if err != nil {
 		return err
 	}
-	to, err := readSettings(w, r, d.Settings())
+	var b body
+	if err := web.ReadJSON(w, r, maxBody, &b); err != nil {
+		return err
+	}
+	to, err := b.over(d.Settings())
 	if err != nil {
 		return err
 	}

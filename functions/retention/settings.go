@@ -107,12 +107,9 @@ type body struct {
 	Rules         *[]retention.Rule `json:"rules"` // absent: as they are
 }
 
-// readSettings reads and checks a body; rules that it does not name stay.
-func readSettings(w http.ResponseWriter, r *http.Request, now retention.Settings) (retention.Settings, error) {
-	var b body
-	if err := web.ReadJSON(w, r, maxBody, &b); err != nil {
-		return now, err
-	}
+// over checks a body and gives the settings that it makes of those now; rules that it does
+// not name stay.
+func (b *body) over(now retention.Settings) (retention.Settings, error) {
 	var days *int
 	if len(b.RetentionDays) == 0 {
 		return now, fault.InField("retention_days", "is required; null is unlimited")
@@ -163,16 +160,19 @@ func (s *server) answer(ctx context.Context, caller *access.Call, w http.Respons
 
 // put answers PUT /v1/retention: 202 if a part of the change has to wait.
 func (s *server) put(ctx context.Context, caller *access.Call, w http.ResponseWriter, r *http.Request) error {
+	var b body
+	if err := web.ReadJSON(w, r, maxBody, &b); err != nil {
+		return err
+	}
 	now := s.config.now()
-	d, err := retention.Read(ctx, s.db, caller.Project, now)
+	d, err := s.change(ctx, caller, now, func(d retention.Doc) (retention.Doc, error) {
+		to, err := b.over(d.Settled(now).Settings())
+		if err != nil {
+			return d, err
+		}
+		return d.Change(to, now, caller.KeyHash), nil
+	})
 	if err != nil {
-		return err
-	}
-	to, err := readSettings(w, r, d.Settings())
-	if err != nil {
-		return err
-	}
-	if d, err = s.change(ctx, caller, now, func(d retention.Doc) (retention.Doc, error) { return d.Change(to, now, caller.KeyHash), nil }); err != nil {
 		return err
 	}
 	if d.Pending != nil {
