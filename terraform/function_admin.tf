@@ -9,9 +9,10 @@ module "admin" {
   databases = { "(default)" = "roles/datastore.user", edge = "roles/datastore.user" }
   audits    = true
   environment = merge(local.staff, {
-    LETHE_BUCKET          = google_storage_bucket.access_log.name
-    LETHE_PUBLIC_URL      = local.public_url
-    LETHE_RECEIPT_KMS_KEY = local.receipt_key
+    LETHE_BUCKET           = google_storage_bucket.access_log.name
+    LETHE_LOG_KEYS_EARLIER = join(",", var.access_log_keys_earlier)
+    LETHE_PUBLIC_URL       = local.public_url
+    LETHE_RECEIPT_KMS_KEY  = local.receipt_key
   })
   secret_files = {
     LETHE_LOG_KEY_FILE = google_secret_manager_secret.secrets["access-log-key"].secret_id

@@ -102,6 +102,16 @@ variable "access_log_days" {
   }
 }
 
+variable "access_log_keys_earlier" {
+  description = "Verifier keys of the keys that signed the access log's checkpoints before the one in the secret access-log-key."
+  type        = list(string)
+  default     = []
+  validation {
+    condition     = alltrue([for k in var.access_log_keys_earlier : can(regex("^lethe-access-log[+][0-9a-f]{8}[+][A-Za-z0-9+/=]+$", k))])
+    error_message = "Each must be a verifier key, as GET /v1/access-log/checkpoint tells it: lethe-access-log+…"
+  }
+}
+
 variable "lock" {
   description = "Whether the retention of the access log is locked for good. Turn it off only where nobody's data is: a locked bucket outlives its project's deletion."
   type        = bool

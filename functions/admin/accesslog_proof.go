@@ -63,7 +63,11 @@ func (s *server) checkpoint(ctx context.Context, c *access.Call, w http.Response
 	if err != nil {
 		return err
 	}
-	web.WriteJSON(w, Checkpoint{Checkpoint: text, Key: s.Key.Public})
+	public, err := s.Key.PublicOf([]byte(text), c.Project)
+	if err != nil {
+		return err
+	}
+	web.WriteJSON(w, Checkpoint{Checkpoint: text, Key: public})
 	return nil
 }
 

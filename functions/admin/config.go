@@ -14,6 +14,8 @@ type Config struct {
 	gcp.Config
 	// LogKeyFile has the key that signs the checkpoints of the access log.
 	LogKeyFile string `env:"LETHE_LOG_KEY_FILE, required"`
+	// LogKeysEarlier are the verifier keys of those that signed before it.
+	LogKeysEarlier []string `env:"LETHE_LOG_KEYS_EARLIER"`
 	// PublicURL is where the API is reached: the issuer of evidence.
 	PublicURL string `env:"LETHE_PUBLIC_URL, required"`
 	// ReceiptKeyFile is a PEM file with the key that signs evidence, the same as of

@@ -52,6 +52,9 @@ func openStores(ctx context.Context) (c Config, s Stores, err error) {
 	if s.Key, err = merkle.OpenKey(c.LogKeyFile); err != nil {
 		return c, s, err
 	}
+	if err = s.Key.After(c.LogKeysEarlier); err != nil {
+		return c, s, err
+	}
 	if s.DB, err = gcp.OpenFirestore(ctx, c.Config, topology.DefaultDatabase); err != nil {
 		return c, s, err
 	}

@@ -11,12 +11,15 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 	"golang.org/x/sync/errgroup"
 
 	"cloud.google.com/go/firestore"
 	"cloud.google.com/go/storage"
 
+	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/functions/admin"
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/access/merkle"
 	"github.com/lethe-analytics/lethe/shared/project"
@@ -187,6 +190,48 @@ func TestSchedule(t *testing.T) {
 				t.Fatalf("%s: %d entries are sealed", p, tree.N)
 			}
 		}
+	}
+}
+
+// The sealing goes on with a new key from what the one before has signed, and from nothing
+// that another has.
+func TestKeyRotated(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write(access.Entry{}, access.Entry{})
+	w.seal()
+	old, next := w.key.Public, local.LogKey(t)
+	w.key, w.stores.Key = next, next
+	w.worker = admin.NewWorker(w.config, w.stores, w.ps)
+	w.api = admin.New(w.config, access.NewGuard(w.Default, w.log), w.stores)
+	w.write(access.Entry{})
+	if code := w.Push(t.Context(), t, w.worker, []byte("{}")); code == http.StatusNoContent {
+		t.Error("went on from what a key signed that is none of ours")
+	}
+	told := func() (key string) {
+		t.Helper()
+		var c admin.Checkpoint
+		if err := json.Unmarshal(w.get("/v1/access-log/checkpoint", http.StatusOK), &c); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := note.NewVerifier(c.Key); err != nil {
+			t.Fatal(err)
+		}
+		return c.Key
+	}
+	if err := next.After([]string{local.LogKey(t).Public, old}); err != nil {
+		t.Fatal(err)
+	}
+	if told() != old {
+		t.Error("the key that is told has not signed the checkpoint")
+	}
+	w.seal()
+	w.checkSealed(3)
+	if told() != next.Public {
+		t.Error("the new key has not signed")
+	}
+	if next.After([]string{"lethe"}) == nil {
+		t.Error("took what is no key")
 	}
 }
 

@@ -200,14 +200,25 @@ run "refused" {
   ]
 }
 
+run "keys" {
+  variables {
+    access_log_keys_earlier = ["lethe-access-log+01234567+a+b/c=", "lethe-access-log+89abcdef+d"]
+  }
+  assert {
+    condition     = output.functions["admin"].environment.LETHE_LOG_KEYS_EARLIER == "lethe-access-log+01234567+a+b/c=,lethe-access-log+89abcdef+d"
+    error_message = "What an earlier key has signed is gone on from."
+  }
+}
+
 run "refused_names" {
   command = plan
   variables {
-    opendsr_domain = "https://privacy.example.com"
-    staff          = { audience = "a", root = "privacy-officer" }
-    mail           = { host = "smtp.example.com", port = 25, user = "lethe", from = "lethe@example.com", security = "security@example.com" }
+    access_log_keys_earlier = ["PRIVATE+KEY+lethe-access-log+01234567+a"]
+    opendsr_domain          = "https://privacy.example.com"
+    staff                   = { audience = "a", root = "privacy-officer" }
+    mail                    = { host = "smtp.example.com", port = 25, user = "lethe", from = "lethe@example.com", security = "security@example.com" }
   }
-  expect_failures = [var.opendsr_domain, var.staff, var.mail]
+  expect_failures = [var.access_log_keys_earlier, var.opendsr_domain, var.staff, var.mail]
 }
 
 run "refused_port" {

@@ -13,6 +13,7 @@
 package merkle
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
@@ -33,6 +34,42 @@ type Key struct {
 	signer   note.Signer
 	Verifier note.Verifier
 	Public   string // the verifier key, in the text form of package note
+	earlier  []*Key // that signed before it; they only verify
+}
+
+// After says which keys signed before this one, in the text form of verifier keys: what
+// they signed last is what this one goes on from.
+func (k *Key) After(publics []string) error {
+	for _, public := range publics {
+		v, err := note.NewVerifier(public)
+		if err != nil {
+			return fmt.Errorf("an earlier key of the access log: %w", err)
+		}
+		k.earlier = append(k.earlier, &Key{Verifier: v, Public: public})
+	}
+	return nil
+}
+
+// open verifies a checkpoint of this key or of an earlier one, and says which.
+func (k *Key) open(checkpoint []byte, project string) (tree tlog.Tree, by *Key, err error) {
+	for _, by := range append([]*Key{k}, k.earlier...) {
+		tree, failed := Open(checkpoint, project, by.Verifier)
+		if failed == nil {
+			return tree, by, nil
+		}
+		err = cmp.Or(err, failed) // of this one
+	}
+	return tree, nil, err
+}
+
+// PublicOf is the key that verifies a checkpoint of Latest: until something is sealed
+// with a new one, the one before.
+func (k *Key) PublicOf(checkpoint []byte, project string) (string, error) {
+	_, by, err := k.open(checkpoint, project)
+	if err != nil {
+		return "", err
+	}
+	return by.Public, nil
 }
 
 // NewKey makes a key, in the text form of package note.

@@ -38,7 +38,7 @@ func (s *Store) object(name string) *storage.ObjectHandle {
 func checkpointName(size int64) string { return fmt.Sprintf("checkpoints/%019d", math.MaxInt64-size) }
 
 // Latest is the newest checkpoint and the tree that it signs, which is empty where
-// nothing has been sealed yet.
+// nothing has been sealed yet. The key, or one before it, has signed it.
 func (s *Store) Latest(ctx context.Context, k *Key) (checkpoint []byte, tree tlog.Tree, err error) {
 	prefix := "access-log/" + s.Project + "/"
 	list := s.Bucket.Objects(ctx, &storage.Query{Prefix: prefix + "checkpoints/", Projection: storage.ProjectionNoACL})
@@ -53,7 +53,7 @@ func (s *Store) Latest(ctx context.Context, k *Key) (checkpoint []byte, tree tlo
 	if checkpoint, err = s.read(ctx, strings.TrimPrefix(newest.Name, prefix)); err != nil {
 		return nil, tree, err
 	}
-	tree, err = Open(checkpoint, s.Project, k.Verifier)
+	tree, _, err = k.open(checkpoint, s.Project)
 	return checkpoint, tree, err
 }
 
