@@ -59,6 +59,17 @@ func (n *Notice) tellAt(i *Incident) time.Time {
 	return n.Last.Add(RepeatAfter)
 }
 
+// changed is when there was something new last.
+func (i *Incident) changed() time.Time {
+	switch {
+	case !i.Closed.IsZero():
+		return i.Closed
+	case len(i.Updates) > 0:
+		return i.Updates[len(i.Updates)-1].At
+	}
+	return i.Opened
+}
+
 // escalateAt is when the processor's own are to be told of the customer.
 func (n *Notice) escalateAt() time.Time {
 	if !n.Acknowledged.IsZero() || !n.Escalated.IsZero() {

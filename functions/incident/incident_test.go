@@ -234,6 +234,20 @@ func TestMailFailsForLong(t *testing.T) {
 	if calls, ids := r.count(); calls != 2 || ids != 2 || !strings.Contains(string(r.body), "The cause is known.") {
 		t.Errorf("%d calls, %d ids, the last %s", calls, ids, r.body)
 	}
+	w.do(http.StatusOK, "POST", "/v1/incidents/"+a.ID+"/acknowledge", w.Key, "", nil)
+	try("-2-1")
+	dayAgo := []firestore.Update{{Path: "updates", Value: []incident.Update{{Text: "The cause is known.", At: time.Now().Add(-incident.EscalateAfter - time.Minute)}}}}
+	if _, err := incident.Ref(w.Default, a.ID).Update(t.Context(), dayAgo); err != nil {
+		t.Fatal(err)
+	}
+	w.notice(a.ID) // it has acknowledged and has webhooks: nothing is tried in vain for ever
+	snap, err := incident.NoticeRef(w.Default, a.ID, "app").Get(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if due, err := snap.DataAt("due"); err == nil && due != nil && !due.(time.Time).IsZero() {
+		t.Errorf("due again at %v", due)
+	}
 }
 
 // Of an incident of any length that is taken, customers are told.

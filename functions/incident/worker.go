@@ -163,7 +163,9 @@ func (w *worker) send(ctx context.Context, i *Incident, n *Notice) (sent bool, e
 		return false, err
 	}
 	if len(p.Contacts) > 0 {
-		if err := w.mailer.Send(ctx, p.Contacts, subject(i, occasion), letter(i, p, w.config.PublicURL, w.config.Mail.Security)); err != nil {
+		err := w.mailer.Send(ctx, p.Contacts, subject(i, occasion), letter(i, p, w.config.PublicURL, w.config.Mail.Security))
+		// Who has acknowledged, and hears by webhook, is not written to for ever in vain.
+		if givenUp := count > 0 && !n.Acknowledged.IsZero() && now().Sub(i.changed()) > EscalateAfter; err != nil && !givenUp {
 			return false, err
 		}
 	}
