@@ -41,16 +41,13 @@ func (j *job) archives(ctx context.Context) (done bool, err error) {
 	return done, j.commit(ctx, func(r *Run) { r.Counts.Archives += n }, nil)
 }
 
-// Limits of finish.
-const (
-	overdueDays = 2    // beyond retention an event is a fault: the purge runs daily
-	oldestMost  = 1000 // chunks of persons on hold that are passed over
-)
+// overdueDays beyond retention an event is a fault: the purge runs daily.
+const overdueDays = 2
 
 // finish looks what the oldest event is that is left and is not on hold.
 func (j *job) finish(ctx context.Context) (done bool, err error) {
 	oldest, err := j.oldest(ctx, "")
-	if err == nil && oldest == "" { // nothing, or much of it on hold
+	if err == nil && oldest == "" { // nothing, or too much on hold to be passed over in time
 		oldest, err = j.oldest(ctx, retention.Cutoff(j.doc.Days, j.day))
 	}
 	if err != nil {
@@ -65,10 +62,15 @@ func (j *job) finish(ctx context.Context) (done bool, err error) {
 	}, nil)
 }
 
+// oldest is the day of the first chunk that is not on hold. It is read as a stream, of which
+// the chunks on hold are nearly always the least part.
 func (j *job) oldest(ctx context.Context, from string) (day string, err error) {
-	docs := chunksOf(j.db, j.project, from, "", cursor{}).Select("day").Limit(oldestMost).Documents(ctx)
+	docs := chunksOf(j.db, j.project, from, "", cursor{}).Select("day").Documents(ctx)
 	defer docs.Stop()
-	for {
+	for n := 0; ; n++ {
+		if n >= chunkPage && !j.time() {
+			return "", nil
+		}
 		snap, err := docs.Next()
 		if errors.Is(err, iterator.Done) {
 			return "", nil
