@@ -126,6 +126,7 @@ func (s *server) takers(r *http.Request, tokens []string, now time.Time) (takers
 			return nil, nil, err
 		}
 		if t == nil || t.user != "" { // a service account's secret is no token
+			noteRefused(r, token)
 			continue
 		}
 		if err := t.check(r, now); err != nil {

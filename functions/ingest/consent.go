@@ -156,6 +156,7 @@ func (s *server) consentTarget(ctx context.Context, token string, r *http.Reques
 		return nil, err
 	}
 	if t == nil || t.user != "" { // a service account's secret is no token
+		noteRefused(r, token)
 		return nil, fault.New(fault.Unauthorized, "the token is missing or unknown")
 	}
 	// A person's word is taken whatever the project has accepted.

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/lethe-analytics/lethe/shared/consent"
 	"github.com/lethe-analytics/lethe/shared/project"
+	"github.com/lethe-analytics/lethe/shared/security"
 )
 
 // Sizes of the caches, in entries of some hundred bytes.
@@ -76,6 +78,13 @@ func (in *intake) target(ctx context.Context, token string) (*target, error) {
 		return nil, nil
 	}
 	return t, nil
+}
+
+// noteRefused raises that a token was refused; that there was none is nothing to raise.
+func noteRefused(r *http.Request, token string) {
+	if token != "" {
+		security.TokenFailure(r.Context(), r, project.Hash(token))
+	}
 }
 
 func (in *intake) readTarget(ctx context.Context, hash string) (*target, error) {

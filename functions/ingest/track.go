@@ -146,6 +146,7 @@ func (s *server) importTarget(r *http.Request) (*target, error) {
 		return nil, err
 	}
 	if t == nil || (t.user != "") != (password != "") {
+		noteRefused(r, secret)
 		return nil, refused
 	}
 	if t.user != "" && (t.user != user || r.URL.Query().Get("project_id") != t.project) {

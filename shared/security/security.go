@@ -85,19 +85,32 @@ func AuthFailure(ctx context.Context, r *http.Request, keyHash string) {
 	failures().Note(ctx, r, keyHash)
 }
 
-// Note notes a request whose credential was refused. KeyHash is the hash of the
-// credential, of which a prefix is told. Lines are limited to two a second, since
-// anybody could fill the log with them; one that comes later tells how many are missing.
-func (f *Failures) Note(ctx context.Context, r *http.Request, keyHash string) {
+// TokenFailure is AuthFailure of an SDK token. No source of these is raised as repeated:
+// the token is no secret, and an app whose token was revoked goes on with it from everywhere.
+func TokenFailure(ctx context.Context, r *http.Request, tokenHash string) {
+	failures().line(ctx, r, tokenHash)
+}
+
+// line tells of a failure, and returns its source and what is told of it. Lines are
+// limited to two a second, since anybody could fill the log with them; one that comes
+// later tells how many are missing.
+func (f *Failures) line(ctx context.Context, r *http.Request, keyHash string) (source string, who []slog.Attr) {
 	mac := hmac.New(sha256.New, f.key)
 	mac.Write([]byte(web.ClientAddress(r).String()))
-	source := hex.EncodeToString(mac.Sum(nil)[:8])
-	who := []slog.Attr{slog.String("source", source), slog.String("key", keyHash[:min(len(keyHash), 8)])}
+	source = hex.EncodeToString(mac.Sum(nil)[:8])
+	who = []slog.Attr{slog.String("source", source), slog.String("key", keyHash[:min(len(keyHash), 8)])}
 	if f.lines.Allow() {
 		Event(ctx, AuthFailed, append(who, slog.Int64("more", f.silent.Swap(0)))...)
 	} else {
 		f.silent.Add(1)
 	}
+	return source, who
+}
+
+// Note notes a request whose credential was refused. KeyHash is the hash of the
+// credential, of which a prefix is told.
+func (f *Failures) Note(ctx context.Context, r *http.Request, keyHash string) {
+	source, who := f.line(ctx, r, keyHash)
 	n, ok := f.sources.Get(source)
 	if !ok { // two at once may lose one count
 		n = new(atomic.Int64)
