@@ -12,7 +12,7 @@ variables {
   mail    = { host = "smtp.example.com", user = "lethe", from = "lethe@example.com", security = "security@example.com" }
 }
 
-run "identities" {
+run "defaults" {
   assert {
     condition     = alltrue([for k, id in output.account_ids : id == "lethe-${k}"])
     error_message = "Each folder of functions/ has a service account of its own name."
@@ -21,16 +21,10 @@ run "identities" {
     condition     = length(distinct(values(output.service_accounts))) == 11
     error_message = "No two folders share a service account."
   }
-}
-
-run "apis" {
   assert {
     condition     = contains(keys(google_project_service.apis), "cloudresourcemanager.googleapis.com")
     error_message = "What Terraform reads the project and its rights by stays enabled."
   }
-}
-
-run "queues" {
   assert {
     condition     = alltrue([for t in keys(output.topics) : contains(keys(output.topics), "${t}-dead") || endswith(t, "-dead")])
     error_message = "Every topic has its dead letters."
@@ -43,16 +37,10 @@ run "queues" {
     condition     = alltrue([for j in google_cloud_scheduler_job.schedules : j.time_zone == "Etc/UTC" && contains([base64encode("{}"), base64encode("{\"watch\":true}")], j.pubsub_target[0].data)])
     error_message = "Schedules are of UTC and say nothing."
   }
-}
-
-run "logs" {
   assert {
     condition     = google_logging_project_exclusion.requests.filter == "log_id(\"run.googleapis.com/requests\")"
     error_message = "Nothing keeps the URLs of requests."
   }
-}
-
-run "data" {
   assert {
     condition = alltrue([for b in [google_storage_bucket.exports, google_storage_bucket.access_log, google_storage_bucket.source] :
       b.uniform_bucket_level_access && b.public_access_prevention == "enforced" && b.location == "EU" && length(b.cors) == 0

@@ -12,7 +12,7 @@ variables {
   mail    = { host = "smtp.example.com", user = "lethe", from = "lethe@example.com", security = "security@example.com" }
 }
 
-run "alerts" {
+run "defaults" {
   assert {
     condition = toset(keys(google_monitoring_alert_policy.alerts)) == toset([
       "purge-late", "request-late", "request-failed", "dead-letters", "access-log-sealing", "incident-unacknowledged",
@@ -63,35 +63,6 @@ run "alerts" {
     condition     = length(google_monitoring_notification_channel.email) == 0
     error_message = "Nobody is told unless somebody is named."
   }
-}
-
-run "told" {
-  variables {
-    alert_emails = ["ops@example.com"]
-  }
-  assert {
-    condition = alltrue([for a in concat(values(google_monitoring_alert_policy.alerts), [google_monitoring_alert_policy.human_access]) :
-      length(a.notification_channels) == 1
-    ])
-    error_message = "Who is named is told of every alert."
-  }
-}
-
-run "objectives" {
-  variables {
-    request_days = 5
-  }
-  assert {
-    condition     = google_monitoring_slo.ingest.goal == 0.999 && google_monitoring_slo.requests.request_based_sli[0].distribution_cut[0].range[0].max == 120
-    error_message = "Objectives of ingest and of requests."
-  }
-  assert {
-    condition     = contains(google_logging_metric.lines["request-finished"].bucket_options[0].explicit_buckets[0].bounds, 120)
-    error_message = "The cut of the objective is a bound of a bucket."
-  }
-}
-
-run "audit" {
   assert {
     condition = { for k, c in google_project_iam_audit_config.data : k => toset([for l in c.audit_log_config : l.log_type]) } == {
       "datastore.googleapis.com" = toset(["DATA_READ", "DATA_WRITE"])
@@ -122,9 +93,25 @@ run "audit" {
   }
 }
 
-run "functions_too" {
+run "chosen" {
   variables {
+    alert_emails    = ["ops@example.com"]
+    request_days    = 5
     audit_functions = true
+  }
+  assert {
+    condition = alltrue([for a in concat(values(google_monitoring_alert_policy.alerts), [google_monitoring_alert_policy.human_access]) :
+      length(a.notification_channels) == 1
+    ])
+    error_message = "Who is named is told of every alert."
+  }
+  assert {
+    condition     = google_monitoring_slo.ingest.goal == 0.999 && google_monitoring_slo.requests.request_based_sli[0].distribution_cut[0].range[0].max == 120
+    error_message = "Objectives of ingest and of requests."
+  }
+  assert {
+    condition     = contains(google_logging_metric.lines["request-finished"].bucket_options[0].explicit_buckets[0].bounds, 120)
+    error_message = "The cut of the objective is a bound of a bucket."
   }
   assert {
     condition     = alltrue(flatten([for c in google_project_iam_audit_config.data : [for l in c.audit_log_config : length(l.exempted_members) == 0]]))
@@ -132,26 +119,12 @@ run "functions_too" {
   }
 }
 
-run "bad_email" {
+run "refused" {
   command = plan
   variables {
-    alert_emails = ["nobody"]
-  }
-  expect_failures = [var.alert_emails]
-}
-
-run "bad_days" {
-  command = plan
-  variables {
-    request_days = 26
-  }
-  expect_failures = [var.request_days]
-}
-
-run "bad_link" {
-  command = plan
-  variables {
+    alert_emails  = ["nobody"]
+    request_days  = 26
     playbooks_url = "http://example.com"
   }
-  expect_failures = [var.playbooks_url]
+  expect_failures = [var.alert_emails, var.request_days, var.playbooks_url]
 }

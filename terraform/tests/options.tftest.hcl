@@ -67,9 +67,6 @@ run "network_on" {
     condition     = alltrue([for d in google_firestore_database.databases : length(d.cmek_config) == 0]) && length(google_kms_crypto_key.data) == 0
     error_message = "There are no keys of one's own unless asked for."
   }
-}
-
-run "where" {
   assert {
     condition     = output.ingest_url == "https://api.example.com" && output.report_url == output.ingest_url && output.certificate == google_compute_managed_ssl_certificate.certificate[0].name
     error_message = "With the load balancer all is at the domain, once that has its certificate."
@@ -112,9 +109,10 @@ run "network_off" {
   }
 }
 
-run "cmek_on" {
+run "keys" {
   variables {
-    cmek = true
+    cmek                    = true
+    access_log_keys_earlier = ["lethe-access-log+01234567+a+b/c=", "lethe-access-log+89abcdef+d"]
   }
   assert {
     condition     = jsonencode({ for k, r in google_kms_key_ring.data : k => r.location }) == jsonencode({ buckets = "europe", databases = "europe", topics = "europe-west1" })
@@ -146,6 +144,10 @@ run "cmek_on" {
     condition     = alltrue([for k in google_kms_crypto_key.data : k.rotation_period == "7776000s"])
     error_message = "Keys are rotated every 90 days."
   }
+  assert {
+    condition     = output.functions["admin"].environment.LETHE_LOG_KEYS_EARLIER == "lethe-access-log+01234567+a+b/c=,lethe-access-log+89abcdef+d"
+    error_message = "What an earlier key has signed is gone on from."
+  }
 }
 
 run "unprotected" {
@@ -153,6 +155,7 @@ run "unprotected" {
   variables {
     protect = false
     lock    = false
+    budget  = { billing_account = "000000-000000-000000", currency = "EUR", amount = 500 }
   }
   assert {
     condition = alltrue([for d in google_firestore_database.databases :
@@ -165,13 +168,6 @@ run "unprotected" {
       && length(google_storage_bucket.access_log.retention_policy) == 0
     )
     error_message = "Buckets can be destroyed with what is in them."
-  }
-}
-
-run "budget" {
-  command = plan
-  variables {
-    budget = { billing_account = "000000-000000-000000", currency = "EUR", amount = 500 }
   }
   assert {
     condition     = google_billing_budget.budget[0].amount[0].specified_amount[0].units == "500"
@@ -198,16 +194,6 @@ run "refused" {
     var.project, var.region, var.firestore_location, var.bucket_location, var.domain, var.invokers,
     var.backup_days, var.access_log_days, var.api_rate, var.intake_rate, var.mail,
   ]
-}
-
-run "keys" {
-  variables {
-    access_log_keys_earlier = ["lethe-access-log+01234567+a+b/c=", "lethe-access-log+89abcdef+d"]
-  }
-  assert {
-    condition     = output.functions["admin"].environment.LETHE_LOG_KEYS_EARLIER == "lethe-access-log+01234567+a+b/c=,lethe-access-log+89abcdef+d"
-    error_message = "What an earlier key has signed is gone on from."
-  }
 }
 
 run "refused_names" {

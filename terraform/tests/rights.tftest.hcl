@@ -12,6 +12,7 @@ variables {
   mail    = { host = "smtp.example.com", user = "lethe", from = "lethe@example.com", security = "security@example.com" }
 }
 
+# What a role on a project reaches is in its condition.
 run "rights" {
   assert {
     condition = jsonencode(output.rights) == jsonencode({
@@ -89,10 +90,6 @@ run "rights" {
     condition     = google_project_iam_custom_role.archive_eraser.permissions == toset(["storage.objects.delete", "storage.objects.list"])
     error_message = "The eraser of archives can't read them."
   }
-}
-
-# What a role on a project reaches is in its condition.
-run "conditions" {
   assert {
     condition     = google_project_iam_member.builder_reads.condition[0].expression == "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-123456789012-\")"
     error_message = "The builder reads the sources, and no archive."
