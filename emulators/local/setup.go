@@ -82,6 +82,21 @@ func Setup(ctx context.Context, client *pubsub.Client, googleProject string) err
 	return nil
 }
 
+// removeSubscriptions deletes those that Setup has created: for each the emulator keeps
+// a thread that wakes several times a second.
+func removeSubscriptions(ctx context.Context, client *pubsub.Client, googleProject string) error {
+	list := client.SubscriptionAdminClient.ListSubscriptions(ctx, &pubsubpb.ListSubscriptionsRequest{Project: "projects/" + googleProject})
+	for s, err := range list.All() {
+		if err == nil {
+			err = client.SubscriptionAdminClient.DeleteSubscription(ctx, &pubsubpb.DeleteSubscriptionRequest{Subscription: s.GetName()})
+		}
+		if err != nil {
+			return fmt.Errorf("remove subscriptions: %w", err)
+		}
+	}
+	return nil
+}
+
 func createSubscription(ctx context.Context, client *pubsub.Client, s *pubsubpb.Subscription) error {
 	s.MessageRetentionDuration = durationpb.New(topology.Retention)
 	_, err := client.SubscriptionAdminClient.CreateSubscription(ctx, s)

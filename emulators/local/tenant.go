@@ -4,6 +4,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"cloud.google.com/go/pubsub/v2"
@@ -66,7 +67,13 @@ func (n *Tenant) OpenPubSub(t testing.TB) *pubsub.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = client.Close() })
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+		defer cancel()
+		if err := errors.Join(removeSubscriptions(ctx, client, n.Config.Project), client.Close()); err != nil {
+			t.Log(err) // some tests end the emulator
+		}
+	})
 	if err := Setup(ctx, client, n.Config.Project); err != nil {
 		t.Fatal(err)
 	}
