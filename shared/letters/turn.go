@@ -106,7 +106,11 @@ func (t *Turn) begin(ctx context.Context) (mine bool, err error) {
 // hidden for an acknowledgement deadline. Another one is for what comes in between.
 func lasting(idle time.Duration) lasts { return lasts{idle + 2*topology.AckDeadline} }
 
-func (l lasts) updates() []firestore.Update { return []firestore.Update{{Path: "for", Value: l.For}} }
+// updates has something that is new each time: a write that changes nothing would leave
+// the document at the time of the one before, and the turn would not last any longer.
+func (l lasts) updates() []firestore.Update {
+	return []firestore.Update{{Path: "for", Value: l.For}, {Path: "at", Value: firestore.ServerTimestamp}}
+}
 
 // Next takes some letters; none, if none comes for so long. What was taken more than
 // an acknowledgement deadline ago and was not removed may come again.

@@ -94,6 +94,28 @@ func TestTurn(t *testing.T) {
 	}
 }
 
+// With each time that letters are taken the turn lasts longer.
+func TestTurnRenewed(t *testing.T) {
+	t.Parallel()
+	tenant, ps := world(t)
+	turn, _ := take(t, tenant, ps)
+	defer turn.Close()
+	wrote := func() time.Time {
+		t.Helper()
+		if _, err := turn.Next(t.Context(), time.Second); err != nil {
+			t.Fatal(err)
+		}
+		snap, err := letters.Ref(tenant.Default, subscription).Get(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return snap.UpdateTime
+	}
+	if first := wrote(); !wrote().After(first) {
+		t.Error("the turn still ends when it would have before")
+	}
+}
+
 // A turn that nobody closes, for its worker was killed, lasts until what it took can be
 // seen again; then it is anybody's, and no longer whose it was.
 func TestTurnKilled(t *testing.T) {
