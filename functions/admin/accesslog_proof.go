@@ -54,20 +54,29 @@ func (s *server) latest(ctx context.Context, c *access.Call) (string, tlog.Tree,
 	return string(text), tree, err
 }
 
+// newest is latest's checkpoint with the key that has signed it.
+func (s *server) newest(ctx context.Context, c *access.Call) (*Checkpoint, error) {
+	text, _, err := s.latest(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	public, err := s.Key.PublicOf([]byte(text), c.Project)
+	if err != nil {
+		return nil, err
+	}
+	return &Checkpoint{Checkpoint: text, Key: public}, nil
+}
+
 // checkpoint answers GET /v1/access-log/checkpoint.
 func (s *server) checkpoint(ctx context.Context, c *access.Call, w http.ResponseWriter, r *http.Request) error {
 	if err := web.ParseQuery(r).Err(); err != nil {
 		return err
 	}
-	text, _, err := s.latest(ctx, c)
+	newest, err := s.newest(ctx, c)
 	if err != nil {
 		return err
 	}
-	public, err := s.Key.PublicOf([]byte(text), c.Project)
-	if err != nil {
-		return err
-	}
-	web.WriteJSON(w, Checkpoint{Checkpoint: text, Key: public})
+	web.WriteJSON(w, *newest)
 	return nil
 }
 

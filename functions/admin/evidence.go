@@ -130,12 +130,8 @@ func (s *server) gather(ctx context.Context, c *access.Call) (*Evidence, error) 
 			return nil, err
 		}
 	}
-	text, _, err := s.latest(ctx, c)
-	if err != nil && fault.Of(err) != fault.NotFound {
+	if e.AccessLog, err = s.newest(ctx, c); err != nil && fault.Of(err) != fault.NotFound {
 		return nil, err
-	}
-	if err == nil {
-		e.AccessLog = &Checkpoint{Checkpoint: text, Key: s.Key.Public}
 	}
 	return e, nil
 }
