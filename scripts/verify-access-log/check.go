@@ -116,9 +116,14 @@ func check(dir directory, key string, out io.Writer) (whole bool, err error) {
 }
 
 // previous holds the tree against the checkpoint of an earlier download, if there is
-// one.
+// one. Where the key has been changed since, that is of the one which is kept.
 func previous(dir directory, v note.Verifier, tree tlog.Tree, reader tlog.HashReader) (bad string) {
 	old, err := dir.open(previousFile, v)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		if kept, failed := dir.verifier(""); failed == nil {
+			old, err = dir.open(previousFile, kept)
+		}
+	}
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return ""
