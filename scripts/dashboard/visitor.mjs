@@ -52,6 +52,7 @@ export async function enter(page, key) {
 // press clicks on what leads to a page, and waits until that is there. (A click alone is
 // over before, and what is then read may still be of the page that was left.)
 export async function press(target) {
+  await target.page().waitForLoadState(); // of the page that is left, or its load would be taken for that
   await Promise.all([target.page().waitForEvent("load"), target.click()]);
 }
 
