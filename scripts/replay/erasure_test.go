@@ -77,10 +77,14 @@ func TestReplayDuringErasure(t *testing.T) {
 	out := &stopped{begun: make(chan struct{}), goOn: make(chan struct{})}
 	listed := make(chan error, 1)
 	go func() {
-		_, err := replay(t.Context(), tenant.Default, ps, options{topic: topology.TopicEvents, list: true, idle: 2 * time.Second}, out)
+		_, err := replay(t.Context(), tenant.Default, ps, options{topic: topology.TopicEvents, list: true, idle: 10 * time.Second}, out)
 		listed <- err
 	}()
-	<-out.begun
+	select {
+	case <-out.begun:
+	case err := <-listed:
+		t.Fatalf("the replay has seen nothing: %v", err)
+	}
 	for range 5 {
 		if r := slice(); r.Status == request.Done {
 			t.Error("the receipt is out while a replay has the dead letters")
