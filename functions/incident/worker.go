@@ -165,8 +165,12 @@ func (w *worker) send(ctx context.Context, i *Incident, n *Notice) (sent bool, e
 	if len(p.Contacts) > 0 {
 		err := w.mailer.Send(ctx, p.Contacts, subject(i, occasion), letter(i, p, w.config.PublicURL, w.config.Mail.Security))
 		// Who has acknowledged, and hears by webhook, is not written to for ever in vain.
-		if givenUp := count > 0 && !n.Acknowledged.IsZero() && now().Sub(i.changed()) > EscalateAfter; err != nil && !givenUp {
+		givenUp := count > 0 && !n.Acknowledged.IsZero() && now().Sub(i.changed()) > EscalateAfter
+		switch {
+		case err != nil && !givenUp:
 			return false, err
+		case err != nil:
+			slog.WarnContext(ctx, "a mail about an incident is given up", "incident", i.ID, "project", n.Project, "error", err.Error())
 		}
 	}
 	return count+len(p.Contacts) > 0, nil
