@@ -45,7 +45,7 @@ const (
 )
 
 // DeadTopic is the dead-letter topic of a topic; its one subscription has the
-// same name and is read by scripts/replay.
+// same name, and package letters takes from it.
 func DeadTopic(topic string) string { return topic + "-dead" }
 
 // PushSubscription is the name of a topic's push subscription: the topic and
