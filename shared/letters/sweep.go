@@ -92,11 +92,14 @@ func (s *Sweeper) letter(ctx context.Context, m *pubsubpb.PubsubMessage, lawsOf 
 	if err != nil || !ok {
 		return n, false, err
 	}
-	if damaged != nil {
+	if damaged == nil {
+		n.Count, damaged = c.apply(laws)
+	}
+	if damaged != nil { // it must not keep the others from being swept
 		return Swept{Unreadable: 1}, false, nil
 	}
-	if n.Count, err = c.apply(laws); err != nil || n.Found == 0 {
-		return n, false, err
+	if n.Found == 0 {
+		return n, false, nil
 	}
 	if payload := c.payload(); len(payload) > 0 {
 		if err := s.Parked.Publish(ctx, event.PackFast(payload), maps.Clone(m.Attributes)); err != nil {
