@@ -92,11 +92,14 @@ func (m *matrix) discloses(t *testing.T) {
 	}
 }
 
-// everywhere asks all endpoints that an admin's key opens at once, and checks the
+// everywhere asks all endpoints that an admin's key opens, many at once, and checks the
 // answers.
 func (m *matrix) everywhere(t *testing.T, when string, wrong func(e access.Endpoint, code int, body string) string) {
 	t.Helper()
 	g, ctx := errgroup.WithContext(t.Context())
+	if when == "all is well" { // all at once would take one another the time to answer in
+		g.SetLimit(8)
+	}
 	for _, e := range access.Endpoints {
 		if e.Role == "" || e.Method != http.MethodGet && when == "all is well" { // which would change something
 			continue
