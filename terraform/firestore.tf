@@ -215,6 +215,20 @@ resource "google_firestore_field" "access_sealed" {
   }
 }
 
+# access.Sealer: the projects whose sealing was cut off
+resource "google_firestore_field" "sealing_oldest" {
+  database   = google_firestore_database.databases["(default)"].name
+  collection = "sealing"
+  field      = "oldest"
+
+  index_config {
+    indexes {
+      order       = "ASCENDING"
+      query_scope = "COLLECTION_GROUP"
+    }
+  }
+}
+
 # Retention's queries need no more: chunks by project and day, its runs by day, and
 # the persons on hold by hold.since are indexed as they are.
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"github.com/lethe-analytics/lethe/functions/admin"
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/access/merkle"
+	"github.com/lethe-analytics/lethe/shared/gcp"
 	"github.com/lethe-analytics/lethe/shared/project"
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
@@ -156,6 +158,52 @@ func TestCutOff(t *testing.T) {
 	w.seal()
 	w.checkSealed(n)
 	t.Logf("cut off or overtaken %d times", cut)
+}
+
+// A sealing that was cut off after its entries got their places is ended by the next run
+// of the schedule, though there are no new entries; then nothing waits any more.
+func TestCutOffBeforeCheckpoint(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	sealer := access.NewSealer(w.Default, w.bucket, w.key)
+	waiting := func() int {
+		t.Helper()
+		projects, err := sealer.Waiting(t.Context())
+		if err != nil || len(projects) > 0 && !slices.Equal(projects, []string{w.Project.ID}) {
+			t.Fatalf("%q wait, %v", projects, err)
+		}
+		return len(projects)
+	}
+	ids := w.write(access.Entry{}, access.Entry{})
+	client, err := gcp.OpenStorage(t.Context(), w.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	cutOff := w.stores
+	cutOff.Bucket = client.Bucket("there-is-none")
+	if code := w.Push(t.Context(), t, admin.NewWorker(w.config, cutOff, w.ps), []byte("{}")); code == http.StatusNoContent {
+		t.Fatal("sealed without a bucket")
+	}
+	for i, id := range ids {
+		var d access.Doc
+		if e, err := access.Ref(w.Default, w.Project.ID, id).Get(t.Context()); err != nil || e.DataTo(&d) != nil || !d.Sealed || d.Index != int64(i) {
+			t.Fatalf("%s has no place: %+v %v", id, d, err)
+		}
+	}
+	if waiting() != 1 {
+		t.Error("what was cut off does not wait")
+	}
+	w.Work(t, w.ps, topology.TopicSeals, "admin-worker", w.worker)
+	if _, err := w.ps.Publisher(topology.TopicSeals).Publish(t.Context(), message("{}")).Get(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(2 * time.Minute); waiting() > 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("what was cut off waits still")
+		}
+	}
+	w.checkSealed(len(ids))
 }
 
 // The message of the schedule reaches every project that has something to be sealed.

@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"cloud.google.com/go/firestore"
 	"cloud.google.com/go/storage"
 	"golang.org/x/mod/sumdb/tlog"
-	"google.golang.org/api/iterator"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -47,6 +45,7 @@ const (
 type position struct {
 	Size    int64  `firestore:"size"`    // entries that have a place
 	Pending []byte `firestore:"pending"` // hashes of the last of them, which no checkpoint may have yet
+	Oldest  string `firestore:"oldest"`  // id of the oldest that is pending, "" if none is: Waiting asks for it
 }
 
 func (p *position) hashes() []tlog.Hash {
@@ -120,7 +119,10 @@ func (s *Sealer) place(ctx context.Context, project string, entries []*firestore
 	if err != nil {
 		return err
 	}
-	next := position{Size: p.Size + int64(len(entries)), Pending: p.Pending}
+	next := position{Size: p.Size + int64(len(entries)), Pending: p.Pending, Oldest: p.Oldest}
+	if next.Oldest == "" || entries[0].Ref.ID < next.Oldest {
+		next.Oldest = entries[0].Ref.ID
+	}
 	for _, e := range entries {
 		leaf, _ := e.Data()["leaf"].([]byte) // whatever has been put there
 		hash := tlog.RecordHash(leaf)
@@ -146,8 +148,8 @@ func (s *Sealer) move(tx *firestore.Transaction, project string, to position, fr
 	if from == nil {
 		return tx.Create(s.positionRef(project), to)
 	}
-	return tx.Update(from.Ref, []firestore.Update{{Path: "size", Value: to.Size}, {Path: "pending", Value: to.Pending}},
-		firestore.LastUpdateTime(from.UpdateTime))
+	return tx.Update(from.Ref, []firestore.Update{{Path: "size", Value: to.Size}, {Path: "pending", Value: to.Pending},
+		{Path: "oldest", Value: to.Oldest}}, firestore.LastUpdateTime(from.UpdateTime))
 }
 
 func overtaken(err error) error {
@@ -178,29 +180,44 @@ func (s *Sealer) publish(ctx context.Context, project string) (done bool, err er
 	return len(leaves) < maxPending, overtaken(err)
 }
 
-// Waiting finds the projects that have entries to be sealed, and logs since when the
+// Waiting finds the projects that have entries without a place, or with one that no
+// checkpoint may have yet, as where the sealing was cut off. It logs since when the
 // oldest of them has waited: an alert reads it.
 func (s *Sealer) Waiting(ctx context.Context) (projects []string, err error) {
-	oldest := time.Now()
+	now := time.Now()
+	oldest := now
+	since := func(id string) {
+		if at := timeOf(id); at.Before(oldest) {
+			oldest = at
+		}
+	}
 	q := s.db.CollectionGroup(Collection).Where("sealed", "==", false).OrderBy(firestore.DocumentID, firestore.Asc).Select().Limit(1)
 	for {
-		docs := q.Documents(ctx)
-		snap, err := docs.Next()
-		docs.Stop()
-		if errors.Is(err, iterator.Done) {
-			if len(projects) > 0 {
-				slog.InfoContext(ctx, "access log sealing", "projects", len(projects), "waiting_seconds", time.Since(oldest).Seconds())
-			}
-			return projects, nil
-		}
+		found, err := q.Documents(ctx).GetAll()
 		if err != nil {
 			return nil, fmt.Errorf("find projects to seal: %w", err)
 		}
-		if at := timeOf(snap.Ref.ID); at.Before(oldest) {
-			oldest = at
+		if len(found) == 0 {
+			break
 		}
-		entries := snap.Ref.Parent
+		since(found[0].Ref.ID)
+		entries := found[0].Ref.Parent
 		projects = append(projects, entries.Parent.ID)
 		q = q.StartAfter(entries.Doc("~")) // behind every entry of that project
 	}
+	cutOff, err := s.db.CollectionGroup("sealing").Where("oldest", ">", "").Select("oldest").Documents(ctx).GetAll()
+	if err != nil {
+		return nil, fmt.Errorf("find projects whose sealing was cut off: %w", err)
+	}
+	for _, at := range cutOff {
+		id, _ := at.Data()["oldest"].(string)
+		since(id)
+		projects = append(projects, at.Ref.Parent.Parent.ID)
+	}
+	slices.Sort(projects)
+	projects = slices.Compact(projects) // one may be both
+	if len(projects) > 0 {
+		slog.InfoContext(ctx, "access log sealing", "projects", len(projects), "waiting_seconds", now.Sub(oldest).Seconds())
+	}
+	return projects, nil
 }
