@@ -5,11 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"fmt"
 	"net/http"
 	"time"
-
-	"cloud.google.com/go/firestore"
 
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/fault"
@@ -150,10 +147,6 @@ func (s *server) cancel(ctx context.Context, caller *access.Call, w http.Respons
 	done, err := request.Cancel(ctx, s.db, found.Project, found.ID, found.Kind)
 	if err != nil {
 		return err
-	}
-	// By what the data subject is known is of no more use.
-	if _, err := request.Ref(s.db, done.Project, done.ID).Update(ctx, []firestore.Update{{Path: "find", Value: firestore.Delete}}); err != nil {
-		return fmt.Errorf("forget the identities of a request: %w", err)
 	}
 	if err := s.publishers[done.Kind].Tell(ctx, s.db, done); err != nil {
 		return err

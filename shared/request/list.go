@@ -77,8 +77,10 @@ func Cancel(ctx context.Context, db *firestore.Client, project, id string, kind 
 		default:
 			return fault.New(fault.Conflict, "the request is %s; only a queued one can be cancelled", r.Status)
 		}
-		r.Status, r.Finished = Cancelled, now()
-		return tx.Update(snap.Ref, []firestore.Update{{Path: "status", Value: r.Status}, {Path: "finished", Value: r.Finished}})
+		r.Status, r.Finished, r.Find = Cancelled, now(), "" // by what the persons are known is of no more use
+		return tx.Update(snap.Ref, []firestore.Update{
+			{Path: "status", Value: r.Status}, {Path: "finished", Value: r.Finished}, {Path: "find", Value: r.Find},
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cancel request: %w", err)

@@ -274,7 +274,11 @@ func TestSlices(t *testing.T) {
 func TestFailedAndCancelled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	cancelled := w.create(request.New{IDs: []string{"a"}})
+	find := []request.Identity{{Type: "email", Value: "b@example.com", Format: request.Raw}}
+	cancelled := w.create(request.New{IDs: []string{"a"}, Find: find})
+	if cancelled.Find == "" {
+		t.Fatal("has nothing to find")
+	}
 	if _, err := request.Cancel(t.Context(), w.Default, w.Project.ID, cancelled.ID, request.Deletion); err != nil {
 		t.Fatal(err)
 	}
@@ -287,12 +291,12 @@ func TestFailedAndCancelled(t *testing.T) {
 		}
 		return request.Outcome{}, fault.New(fault.Conflict, "it cannot be")
 	})
-	r := w.create(request.New{IDs: []string{"b"}, Find: []request.Identity{{Type: "email", Value: "b@example.com", Format: request.Raw}}})
+	r := w.create(request.New{IDs: []string{"b"}, Find: find})
 	w.publish(r)
 	if got := w.until(r, request.Failed); got.Failure != "it cannot be" || got.Find != "" {
 		t.Errorf("%+v", got)
 	}
-	if got := w.get(cancelled); got.Status != request.Cancelled {
+	if got := w.get(cancelled); got.Status != request.Cancelled || got.Find != "" {
 		t.Errorf("%+v", got)
 	}
 }
