@@ -2,6 +2,7 @@ package erase
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"google.golang.org/grpc/codes"
@@ -29,9 +30,7 @@ func (j *job) eraseSingle(ctx context.Context, g *group) (done bool, err error) 
 func (j *job) amend(ctx context.Context, g *group) (done bool, err error) {
 	for j.pos.Member < len(g.members) {
 		n, p, done, err := j.amendMember(ctx, g.members[j.pos.Member])
-		if err != nil {
-			return false, err
-		}
+		// What was done before an error counts, for it will not be found again.
 		j.pos.Stores.Events.Found += n.Dropped + n.Changed
 		j.pos.Stores.Events.Deleted += n.Dropped
 		j.pos.Stores.Events.Changed += n.Changed
@@ -42,7 +41,7 @@ func (j *job) amend(ctx context.Context, g *group) (done bool, err error) {
 		if done {
 			j.pos.Member, j.pos.Cursor = j.pos.Member+1, ""
 		}
-		if err := j.slice.Save(ctx, j.pos); err != nil {
+		if err := errors.Join(err, j.slice.Save(ctx, j.pos)); err != nil {
 			return false, err
 		}
 		if !j.slice.Time() {

@@ -2,6 +2,7 @@ package person
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -166,8 +167,8 @@ func (j *rectifyJob) chunks(ctx context.Context, key person.Key, set *amend.Set)
 	}
 	j.pos.Counts.Events.Add(n)
 	switch {
-	case err != nil:
-		return false, err
+	case err != nil: // what was done before it counts, for it will not be found again
+		return false, errors.Join(err, j.slice.Save(ctx, j.pos))
 	case !done:
 		return false, j.slice.Save(ctx, j.pos)
 	case j.pos.Stage == stageVerify && !j.pos.Dirty:
