@@ -73,7 +73,7 @@ func newBureau(t *testing.T) *bureau {
 		URLTTL: time.Minute, Timeout: time.Minute, PublishTimeout: 30 * time.Second, Slice: time.Minute}
 	links, err := gcp.NewURLSigner(ec.Signing, bucket)
 	check(err)
-	dc := erase.Config{Config: o.Config, PublicURL: "https://lethe.example", BackupDays: 30, Timeout: time.Minute, PublishTimeout: 30 * time.Second, Slice: time.Minute}
+	dc := erase.Config{Config: o.Config, PublicURL: "https://lethe.example", BackupDays: 30, Timeout: time.Minute, PublishTimeout: 30 * time.Second, Slice: time.Minute, SweepIdle: time.Second}
 	pc := person.Config{Config: o.Config, Timeout: time.Minute, PublishTimeout: 30 * time.Second, Slice: time.Minute}
 	ic := incident.Config{Config: o.Config, Webhook: webhook.Config{Timeout: 5 * time.Second, Backoff: time.Hour, AllowLoopback: true}, PublicURL: "https://lethe.example", Timeout: time.Minute}
 

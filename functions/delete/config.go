@@ -27,6 +27,8 @@ type Config struct {
 	// Slice is how long the worker goes on before it publishes the next slice, well
 	// within the acknowledgement deadline of 60 seconds.
 	Slice time.Duration `env:"LETHE_DELETE_SLICE, default=25s"`
+	// SweepIdle is for how long nothing comes once all dead letters have been seen.
+	SweepIdle time.Duration `env:"LETHE_DELETE_SWEEP_IDLE, default=4s"`
 }
 
 // Validate implements gcp.Load's contract.
@@ -45,6 +47,7 @@ func (c *Config) Validate() error {
 		"LETHE_DELETE_TIMEOUT":         c.Timeout,
 		"LETHE_DELETE_PUBLISH_TIMEOUT": c.PublishTimeout,
 		"LETHE_DELETE_SLICE":           c.Slice,
+		"LETHE_DELETE_SWEEP_IDLE":      c.SweepIdle,
 	}))
 }
 

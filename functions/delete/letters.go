@@ -29,7 +29,7 @@ func (j *job) sweep(ctx context.Context) (n letters.Swept, done bool, err error)
 	if err != nil {
 		return n, false, err
 	}
-	s := letters.Sweeper{DB: j.Default, PubSub: j.PubSub, Subscription: topology.DeadTopic(topology.TopicEvents), Parked: j.parked}
+	s := letters.Sweeper{DB: j.Default, PubSub: j.PubSub, Subscription: topology.DeadTopic(topology.TopicEvents), Parked: j.parked, Idle: j.config.SweepIdle}
 	return s.Sweep(ctx, func(ctx context.Context, project string, ids []string) (map[string]letters.Law, bool, error) {
 		if project != j.project.ID {
 			return nil, false, nil

@@ -58,7 +58,7 @@ func newWorld(t testing.TB, slice time.Duration) *world {
 		t.Fatal(err)
 	}
 	w.config = erase.Config{Config: w.Config, PublicURL: "https://lethe.example", BackupDays: 30,
-		Timeout: time.Minute, PublishTimeout: 30 * time.Second, Slice: slice}
+		Timeout: time.Minute, PublishTimeout: 30 * time.Second, Slice: slice, SweepIdle: time.Second}
 	w.api = erase.New(w.config, w.Guard(t), w.Default, w.signer.Keys, request.Publishers{Tasks: queue.NewPublisher(w.ps, topology.TopicDeletions, 30*time.Second)})
 	w.worker = erase.NewWorker(w.config, erase.Stores{Databases: w.Databases, PubSub: w.ps, Bucket: w.bucket}, w.signer)
 	w.store = store.New(w.Databases, queue.NewPublisher(w.ps, topology.DeadTopic(topology.TopicEvents), 30*time.Second))

@@ -19,6 +19,8 @@ type Config struct {
 	// Slice is how long the worker goes on before it publishes the next slice, well
 	// within the acknowledgement deadline of 60 seconds.
 	Slice time.Duration `env:"LETHE_RETENTION_SLICE, default=25s"`
+	// SweepIdle is for how long nothing comes once all dead letters have been seen.
+	SweepIdle time.Duration `env:"LETHE_RETENTION_SWEEP_IDLE, default=4s"`
 
 	// Now is the clock that days are counted by; nil: the real one.
 	Now func() time.Time
@@ -35,6 +37,7 @@ func (c *Config) Validate() error {
 		"LETHE_RETENTION_PREVIEW_TIME":    c.PreviewTime,
 		"LETHE_RETENTION_PUBLISH_TIMEOUT": c.PublishTimeout,
 		"LETHE_RETENTION_SLICE":           c.Slice,
+		"LETHE_RETENTION_SWEEP_IDLE":      c.SweepIdle,
 	}))
 }
 

@@ -20,7 +20,7 @@ import (
 // drop for an erasure, and applies amendments as it would: a message that was on its way
 // at the time of an erasure may become a dead letter after its receipt.
 func (p *purger) letters(ctx context.Context) error {
-	s := letters.Sweeper{DB: p.db, PubSub: p.pubsub, Subscription: topology.DeadTopic(topology.TopicEvents), Parked: p.parked}
+	s := letters.Sweeper{DB: p.db, PubSub: p.pubsub, Subscription: topology.DeadTopic(topology.TopicEvents), Parked: p.parked, Idle: p.config.SweepIdle}
 	end := time.Now().Add(p.config.Slice)
 	projects := map[string]project.Project{}
 	n, done, err := s.Sweep(ctx, func(ctx context.Context, id string, ids []string) (map[string]letters.Law, bool, error) {

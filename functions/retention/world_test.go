@@ -47,7 +47,7 @@ func newWorld(t testing.TB, slice time.Duration, change func(*project.Project)) 
 	_, w.bucket = w.OpenBucket(t)
 	w.key = w.Key
 	w.set(start)
-	c := retention.Config{Config: w.Config, Timeout: time.Minute, PreviewTime: time.Minute, PublishTimeout: 30 * time.Second, Slice: slice,
+	c := retention.Config{Config: w.Config, Timeout: time.Minute, PreviewTime: time.Minute, PublishTimeout: 30 * time.Second, Slice: slice, SweepIdle: time.Second,
 		Now: func() time.Time { return *w.now.Load() }}
 	w.api = retention.New(c, w.Guard(w.t), w.Default)
 	w.worker = retention.NewWorker(c, w.Default, w.bucket, w.ps)

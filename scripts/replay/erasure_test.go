@@ -46,7 +46,7 @@ func TestReplayDuringErasure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	worker := erase.NewWorker(erase.Config{Config: tenant.Config, PublicURL: "https://lethe.example", PublishTimeout: time.Minute, Slice: time.Second},
+	worker := erase.NewWorker(erase.Config{Config: tenant.Config, PublicURL: "https://lethe.example", PublishTimeout: time.Minute, Slice: time.Second, SweepIdle: time.Second},
 		erase.Stores{Databases: tenant.Databases, PubSub: ps, Bucket: bucket}, signer)
 	made, err := request.Create(t.Context(), tenant.Default, tenant.Project,
 		request.New{Kind: request.Deletion, IDs: []string{"ann"}, Params: map[string]any{}})

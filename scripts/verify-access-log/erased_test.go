@@ -78,7 +78,7 @@ func (w *world) eraser() http.Handler {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	c := erase.Config{Config: w.Config, PublicURL: "https://lethe.example", Timeout: time.Minute, PublishTimeout: 30 * time.Second, Slice: 25 * time.Second}
+	c := erase.Config{Config: w.Config, PublicURL: "https://lethe.example", Timeout: time.Minute, PublishTimeout: 30 * time.Second, Slice: 25 * time.Second, SweepIdle: time.Second}
 	w.Work(w.t, ps, topology.TopicDeletions, "delete-worker", erase.NewWorker(c, erase.Stores{Databases: w.Databases, PubSub: ps, Bucket: w.bucket}, signer))
 	return erase.New(c, w.Guard(w.t), w.Default, signer.Keys, request.Publishers{Tasks: queue.NewPublisher(ps, topology.TopicDeletions, c.PublishTimeout)})
 }

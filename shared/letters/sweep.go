@@ -17,9 +17,6 @@ import (
 	"github.com/lethe-analytics/lethe/shared/receipt"
 )
 
-// sweepIdle is for how long nothing comes once all letters have been seen.
-const sweepIdle = time.Second
-
 // Law is what holds for all that was received of one person.
 type Law struct {
 	Fence time.Time  // what was received at or before it goes
@@ -42,6 +39,10 @@ type Sweeper struct {
 	PubSub       *pubsub.Client
 	Subscription string
 	Parked       *queue.Publisher // to the topic of the dead letters
+	// Idle is for how long nothing comes once all letters have been seen. Pub/Sub may
+	// take some seconds to find what it has, and what it gives just when nobody waits
+	// any longer is out of sight until its acknowledgement deadline.
+	Idle time.Duration
 }
 
 // Sweep goes through all dead letters. One that holds something that is to go is
@@ -53,7 +54,7 @@ func (s *Sweeper) Sweep(ctx context.Context, laws Laws, more func() bool) (n Swe
 	}
 	defer turn.Close()
 	for {
-		some, err := turn.Next(ctx, sweepIdle)
+		some, err := turn.Next(ctx, s.Idle)
 		if err != nil {
 			return n, false, err
 		}

@@ -20,7 +20,7 @@ func TestSweepFails(t *testing.T) {
 	t.Parallel()
 	tenant := local.NewTenant(t, nil)
 	ps := tenant.OpenPubSub(t)
-	s := letters.Sweeper{DB: tenant.Default, PubSub: ps, Subscription: subscription, Parked: queue.NewPublisher(ps, subscription, time.Minute)}
+	s := letters.Sweeper{DB: tenant.Default, PubSub: ps, Subscription: subscription, Parked: queue.NewPublisher(ps, subscription, time.Minute), Idle: time.Second}
 	ids := []string{"a", "b", "c", "d", "e"}
 	for _, id := range ids {
 		data := local.Payload([]event.Event{{Name: "Seen", DistinctID: id, InsertID: id, Received: 1, Properties: "{}"}})
