@@ -42,8 +42,9 @@ func (n *Counts) Add(m Counts) {
 
 // Amend rewrites a person's stored events under the person's amendments, which must
 // stand on the person's document already, so that nothing more is stored that they
-// apply to; if others stand there by now, nothing is written (amend.Set.Check). It goes through the chunks after the cursor, for as long as more says
-// that there is time, a page at least; next is the cursor to go on from.
+// apply to; if others stand there by now, nothing is written (amend.Set.Check). It goes
+// through the chunks after the cursor, for as long as more says that there is time, a
+// page at least; next is the cursor to go on from.
 //
 // Changed events make a chunk of another id, which may come to stand before the
 // cursor or after it. Both do no harm, for an amendment is applied to an event once.
