@@ -10,7 +10,8 @@ import (
 // Config is ingest's environment.
 type Config struct {
 	gcp.Config
-	// Linger is how long a message stays open for other requests to join.
+	// Linger is how long a message stays open for other requests to join at most, while
+	// another is on its way.
 	Linger time.Duration `env:"LETHE_INGEST_LINGER, default=5ms"`
 	// PublishTimeout is how long Pub/Sub may take before the client gets a 503.
 	PublishTimeout time.Duration `env:"LETHE_INGEST_PUBLISH_TIMEOUT, default=10s"`

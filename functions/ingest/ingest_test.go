@@ -12,14 +12,18 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"cloud.google.com/go/pubsub/v2"
+	"google.golang.org/api/option"
+	"google.golang.org/grpc"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/functions/ingest"
 	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/gcp"
 	"github.com/lethe-analytics/lethe/shared/project"
 	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/topology"
@@ -242,10 +246,31 @@ func TestCORS(t *testing.T) {
 	}
 }
 
-// Requests that arrive together share a message.
+// Requests that arrive while a message is on its way share the next: here the first is
+// not answered before the second has begun, at the end of its linger.
 func TestGroupCommit(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, nil)
+	var begun atomic.Int32
+	first, second := make(chan struct{}), make(chan struct{})
+	var err error
+	s.ps, err = gcp.OpenPubSub(t.Context(), s.Config, option.WithGRPCDialOption(grpc.WithUnaryInterceptor(
+		func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+			if strings.HasSuffix(method, "/Publish") {
+				switch begun.Add(1) {
+				case 2: // one before has warmed the caches
+					close(first)
+					<-second
+				case 3:
+					close(second)
+				}
+			}
+			return invoke(ctx, method, req, reply, cc, opts...)
+		})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.ps.Close() })
 	c := config(s.Tenant)
 	c.Linger = 300 * time.Millisecond // so that a slow machine groups them too
 	s.serve(c)
@@ -253,6 +278,9 @@ func TestGroupCommit(t *testing.T) {
 	const n = 40
 	done := make(chan answer, n)
 	for i := range n {
+		if i == 1 {
+			<-first
+		}
 		go func() { done <- s.post("/track", jsonType, s.event(fmt.Sprint("p", i), "")) }()
 	}
 	for range n {

@@ -16,48 +16,53 @@ const (
 	messageSize = 1 << 20
 	// maxPending bounds what may wait for Pub/Sub, in bytes before compression.
 	maxPending = 64 << 20
-	// quiet is for how long no two callers must have waited together for the next one
-	// to be taken for alone.
-	quiet = time.Second
 )
 
-// Group is a group commit: requests that arrive together share a message, so
-// that the cost of an event falls as load rises. A message belongs to one
-// project.
+// Group is a group commit: requests that arrive while a message of their project is on
+// its way share the next one, so that the cost of an event falls as load rises, and
+// nobody waits for company that does not come.
 type Group struct {
 	pub    *Publisher
 	linger time.Duration
 
 	mu      sync.Mutex
-	open    map[string]*batch // by project
-	waiting int               // callers of Commit
-	shared  time.Time         // when one last found others waiting
-	pending int               // bytes in batches that are not yet stored
+	lanes   map[string]*lane // by project
+	pending int              // bytes in batches that are not yet stored
+}
+
+// lane is the way of a project's messages; there is none while nobody is on it.
+type lane struct {
+	open    *batch // for others to join; nil: none
+	sending int    // batches on their way
 }
 
 // payloads are the buffers of batches: what a message held is packed before it is
 // sent, and the buffer serves the next.
 var payloads = sync.Pool{New: func() any { return new([]byte) }}
 
-// batch becomes one message.
+// batch becomes one message. Who opens it also sends it, unless it is filled before.
 type batch struct {
 	project string
 	payload *[]byte
+	turn    chan struct{} // closed when nothing of its project is on its way any more
 	done    chan struct{} // closed when err is set
 	err     error
 }
 
-// NewGroup makes a group that keeps a message open for others to join for the
-// linger at most, and not at all while callers come one by one.
+// NewGroup makes a group that keeps a message open for others to join while another of
+// the same project is on its way, for the linger at most.
 func NewGroup(pub *Publisher, linger time.Duration) *Group {
-	return &Group{pub: pub, linger: linger, open: map[string]*batch{}}
+	return &Group{pub: pub, linger: linger, lanes: map[string]*lane{}}
 }
 
 // Commit adds n items, each appended to a payload by the function, and returns
 // once all of them are stored by Pub/Sub. An error means that some may not be.
+// Who sends for others does so though its own context ends.
 func (g *Group) Commit(ctx context.Context, project string, n int, add func(payload []byte, i int) []byte) error {
-	joined, err := g.join(project, n, add)
-	defer g.leave()
+	joined, opened, err := g.join(project, n, add)
+	if opened != nil {
+		g.send(opened)
+	}
 	for _, b := range joined {
 		select {
 		case <-b.done:
@@ -71,29 +76,28 @@ func (g *Group) Commit(ctx context.Context, project string, n int, add func(payl
 	return err
 }
 
-// join appends the items to as many batches as they need.
-func (g *Group) join(project string, n int, add func([]byte, int) []byte) ([]*batch, error) {
+// join appends the items to as many batches as they need. The one that is left open, if
+// the caller has opened it, is the caller's to send.
+func (g *Group) join(project string, n int, add func([]byte, int) []byte) (joined []*batch, opened *batch, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	linger, now := g.linger, time.Now()
-	if g.waiting > 0 {
-		g.shared = now
+	l := g.lanes[project]
+	if l == nil {
+		l = &lane{}
 	}
-	if now.Sub(g.shared) > quiet {
-		linger = 0
-	}
-	g.waiting++
-	var joined []*batch
 	for i := range n {
 		if g.pending > maxPending {
-			return joined, fault.New(fault.Unavailable, "too much is waiting for the message queue; try again")
+			return joined, opened, fault.New(fault.Unavailable, "too much is waiting for the message queue; try again")
 		}
-		b := g.open[project]
-		if b == nil {
-			b = &batch{project: project, payload: payloads.Get().(*[]byte), done: make(chan struct{})}
-			g.open[project] = b
-			time.AfterFunc(linger, func() { g.close(b) })
+		if l.open == nil {
+			opened = &batch{project: project, payload: payloads.Get().(*[]byte), turn: make(chan struct{}), done: make(chan struct{})}
+			l.open = opened
+			g.lanes[project] = l
+			if l.sending == 0 {
+				close(opened.turn)
+			}
 		}
+		b := l.open
 		if len(joined) == 0 || joined[len(joined)-1] != b {
 			joined = append(joined, b)
 		}
@@ -101,35 +105,44 @@ func (g *Group) join(project string, n int, add func([]byte, int) []byte) ([]*ba
 		*b.payload = add(*b.payload, i)
 		g.pending += len(*b.payload) - before
 		if len(*b.payload) >= messageSize {
-			delete(g.open, project)
-			go g.publish(b)
+			g.close(l)
+			opened = nil
+			go g.publish(b, l)
 		}
 	}
-	return joined, nil
+	return joined, opened, nil
 }
 
-func (g *Group) leave() {
-	g.mu.Lock()
-	g.waiting--
-	g.mu.Unlock()
+// close lets nobody join the lane's batch any more: it is on its way.
+func (g *Group) close(l *lane) {
+	l.open = nil
+	l.sending++
 }
 
-// close ends a batch's linger, unless it was filled before.
-func (g *Group) close(b *batch) {
+// send publishes a batch at its turn, or at the end of its linger.
+func (g *Group) send(b *batch) {
+	linger := time.NewTimer(g.linger)
+	select {
+	case <-b.turn:
+	case <-linger.C:
+	case <-b.done: // filled
+	}
+	linger.Stop()
 	g.mu.Lock()
-	last := g.open[b.project] == b
+	l := g.lanes[b.project]
+	last := l != nil && l.open == b
 	if last {
-		delete(g.open, b.project)
+		g.close(l)
 	}
 	g.mu.Unlock()
 	if last {
-		g.publish(b)
+		g.publish(b, l)
 	}
 }
 
 // publish sends a batch that nobody can join any more. It outlives the requests
 // in it: one that goes away does not take the others' events with it.
-func (g *Group) publish(b *batch) {
+func (g *Group) publish(b *batch, l *lane) {
 	size := len(*b.payload)
 	data := event.PackFast(*b.payload)
 	*b.payload = (*b.payload)[:0]
@@ -138,6 +151,18 @@ func (g *Group) publish(b *batch) {
 	b.err = g.pub.Publish(context.Background(), data, map[string]string{AttrProject: b.project})
 	close(b.done)
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.pending -= size
-	g.mu.Unlock()
+	l.sending--
+	switch {
+	case l.sending > 0:
+	case l.open == nil:
+		delete(g.lanes, b.project)
+	default:
+		select {
+		case <-l.open.turn: // it has it already
+		default:
+			close(l.open.turn)
+		}
+	}
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/fault"
+	"github.com/lethe-analytics/lethe/shared/gcp"
 	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
@@ -58,6 +61,63 @@ func TestGroupCutsMessages(t *testing.T) {
 	}
 	if err := g.Commit(t.Context(), "app", 0, nil); err != nil {
 		t.Errorf("nothing to commit: %v", err)
+	}
+}
+
+// Who comes while a message is on its way shares the next, which goes when that one has
+// arrived.
+func TestGroupShares(t *testing.T) {
+	t.Parallel()
+	tenant := local.NewTenant(t, nil)
+	tenant.OpenPubSub(t)
+	const n = 20
+	var messages, joined atomic.Int32
+	held, all := make(chan struct{}), make(chan struct{})
+	ps, err := gcp.OpenPubSub(t.Context(), tenant.Config, option.WithGRPCDialOption(grpc.WithUnaryInterceptor(
+		func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+			if strings.HasSuffix(method, "/Publish") && messages.Add(1) == 1 {
+				close(held)
+				<-all
+			}
+			return invoke(ctx, method, req, reply, cc, opts...)
+		})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ps.Close() })
+	g := queue.NewGroup(queue.NewPublisher(ps, topology.TopicEvents, 30*time.Second), time.Hour)
+	var wg sync.WaitGroup
+	for i := range n {
+		if i == 1 {
+			<-held
+		}
+		wg.Go(func() {
+			ctx, leave := context.WithCancel(t.Context())
+			defer leave()
+			last := false
+			err := g.Commit(ctx, "app", 1, func(payload []byte, i int) []byte {
+				if last = joined.Add(1) == n; last {
+					leave() // who goes away is let go, and what it brought is stored
+				}
+				return add(1)(payload, i)
+			})
+			if last {
+				close(all)
+			}
+			if last != errors.Is(err, context.Canceled) || !last && err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := messages.Load(); n != 2 {
+		t.Errorf("%d messages", n)
+	}
+	events := 0
+	for events < n {
+		for _, m := range tenant.Pull(t, ps, topology.PushSubscription(topology.TopicEvents, "store"), 10) {
+			_ = event.Unpack(m.Data, func(*event.Event) error { events++; return nil }, nil)
+		}
 	}
 }
 
@@ -146,10 +206,5 @@ func TestGroupWhenPubSubIsSilent(t *testing.T) {
 	wg.Wait()
 	if refused < 20 || refused > 40 { // 64 MiB of 900 kB are 74
 		t.Errorf("%d of 100 refused at once", refused)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := g.Commit(ctx, "app", 1, add(1)); !errors.Is(err, context.Canceled) {
-		t.Errorf("a caller that went away: %v", err)
 	}
 }
