@@ -50,13 +50,16 @@ func (f *function) start(ctx context.Context) (err error) {
 	return nil
 }
 
-// spawn runs this program again as the function.
+// functions is the program that all functions are in: this one.
+var functions = os.Executable
+
+// spawn runs the program as the function.
 func (f *function) spawn() error {
-	self, err := os.Executable()
+	program, err := functions()
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(self)
+	cmd := exec.Command(program)
 	cmd.Env = append(os.Environ(), childVariable+"="+f.Name, "FUNCTION_TARGET="+f.EntryPoint, "PORT="+strconv.Itoa(f.port))
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -19,18 +19,36 @@ import (
 )
 
 // asProgram makes the test binary behave as the program itself, so that the
-// program runs with the race detector too.
+// program runs with the race detector too. It has the path of another that is built
+// without for a value, of which the functions are run: their own tests have the race
+// detector, with which they would be most of what these tests cost.
 const asProgram = "LETHE_TEST_AS_PROGRAM"
+
+// plain builds that other program, once, in a directory that is removed at the end.
+var plainDir string
+var plain = sync.OnceValues(func() (_ string, err error) {
+	if plainDir, err = os.MkdirTemp("", "lethe-emulators-"); err != nil {
+		return "", err
+	}
+	path := filepath.Join(plainDir, "emulators")
+	if out, err := exec.Command("go", "build", "-ldflags=-s", "-o", path, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return path, nil
+})
 
 // marker is an environment variable that all processes of one run inherit.
 const marker = "LETHE_TEST_RUN"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
+	if path := os.Getenv(asProgram); path != "" {
+		functions = func() (string, error) { return path, nil }
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	status := m.Run()
+	_ = os.RemoveAll(plainDir)
+	os.Exit(status)
 }
 
 // program is a run of the program.
@@ -77,8 +95,12 @@ func emulators(t *testing.T, args ...string) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
+	functions, err := plain()
+	if err != nil {
+		t.Fatal(err)
+	}
 	p := newProgram(t, self, args...)
-	p.Env = append(p.Env, asProgram+"=1")
+	p.Env = append(p.Env, asProgram+"="+functions)
 	return p
 }
 

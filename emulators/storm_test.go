@@ -72,7 +72,7 @@ func TestStorm(t *testing.T) {
 func (s *storm) client(ctx context.Context, t *testing.T, c int) {
 	rnd := rand.New(rand.NewPCG(s.seed, uint64(c+1)))
 	var before string
-	for n := 0; ctx.Err() == nil; n++ {
+	for n := 0; pause(ctx, rnd, 80*time.Millisecond); n++ {
 		person := fmt.Sprint("storm/", rnd.IntN(stormPersons))
 		var ids, items []string
 		for i := range 1 + rnd.IntN(8) {

@@ -18,8 +18,12 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// maxMessage is what the emulator's clients allow too.
-const maxMessage = 64 << 20
+const (
+	maxMessage = 64 << 20 // what the emulator's clients allow too
+	// window may be under way unread. That it is fixed spares both sides a ping for each
+	// answer, by which gRPC would learn how large it should be.
+	window = 4 << 20
+)
 
 // proxy passes gRPC on as it is, and notes the queries.
 type proxy struct {
@@ -32,8 +36,9 @@ type proxy struct {
 }
 
 func startProxy(host string) (*proxy, error) {
-	target, err := grpc.NewClient(host, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(
-		grpc.ForceCodec(raw{}), grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)))
+	target, err := grpc.NewClient(host, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window), grpc.WithDefaultCallOptions(
+			grpc.ForceCodec(raw{}), grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)))
 	if err != nil {
 		return nil, fmt.Errorf("open the emulator: %w", err)
 	}
@@ -43,7 +48,7 @@ func startProxy(host string) (*proxy, error) {
 	}
 	p := &proxy{addr: ln.Addr().String(), target: target, seen: map[string]query{}}
 	p.server = grpc.NewServer(grpc.ForceServerCodec(raw{}), grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
-		grpc.UnknownServiceHandler(p.pass))
+		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(window), grpc.UnknownServiceHandler(p.pass))
 	go func() { _ = p.server.Serve(ln) }() // ends with stop
 	return p, nil
 }

@@ -3,6 +3,7 @@ package gcp
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,11 +66,17 @@ func OpenDatabases(ctx context.Context, c Config) (Databases, error) {
 	return Databases{Default: def, Edge: edge}, nil
 }
 
+// windows are how much may be under way to a client unread, in bytes. That they are
+// fixed spares a ping for each answer, by which gRPC would learn how large they should be.
+func windows(n int32) []option.ClientOption {
+	return []option.ClientOption{option.WithGRPCDialOption(grpc.WithInitialWindowSize(n)), option.WithGRPCDialOption(grpc.WithInitialConnWindowSize(n))}
+}
+
 // OpenFirestore opens one database over one gRPC connection. A connection that
 // went silent (its server stopped, a NAT forgot it) is noticed within a minute.
 func OpenFirestore(ctx context.Context, c Config, database string, opts ...option.ClientOption) (*firestore.Client, error) {
-	opts = append([]option.ClientOption{option.WithGRPCConnectionPool(1), option.WithTelemetryDisabled(),
-		option.WithGRPCDialOption(grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}))}, opts...)
+	opts = slices.Concat([]option.ClientOption{option.WithGRPCConnectionPool(1), option.WithTelemetryDisabled(),
+		option.WithGRPCDialOption(grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}))}, windows(4<<20), opts)
 	client, err := firestore.NewClientWithDatabase(ctx, c.Project, database, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("open firestore database %s: %w", database, err)
@@ -78,12 +85,9 @@ func OpenFirestore(ctx context.Context, c Config, database string, opts ...optio
 }
 
 // OpenPubSub opens Pub/Sub. Telemetry, which nobody collects here, would cost a
-// sixth of ingest's CPU at 16 requests at a time; windows of a fixed size spare a ping
-// for each answer, by which gRPC would learn how large they should be.
+// sixth of ingest's CPU at 16 requests at a time.
 func OpenPubSub(ctx context.Context, c Config, opts ...option.ClientOption) (*pubsub.Client, error) {
-	const window = 1 << 20 // bytes
-	opts = append([]option.ClientOption{option.WithGRPCConnectionPool(1), option.WithTelemetryDisabled(),
-		option.WithGRPCDialOption(grpc.WithInitialWindowSize(window)), option.WithGRPCDialOption(grpc.WithInitialConnWindowSize(window))}, opts...)
+	opts = slices.Concat([]option.ClientOption{option.WithGRPCConnectionPool(1), option.WithTelemetryDisabled()}, windows(1<<20), opts)
 	client, err := pubsub.NewClient(ctx, c.Project, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("open pubsub: %w", err)
