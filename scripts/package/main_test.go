@@ -1,7 +1,6 @@
 package main
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
 	"fmt"
@@ -43,9 +42,9 @@ func main() {
 }
 `
 
-// TestPackage packages every function, twice: after a change in one, whose zip alone is
-// not the same to the byte, until it is packaged once more. And each zip is built as
-// Google builds it, without any network, and answers.
+// TestPackage packages every function, and some twice: after a change in one of them,
+// whose zip alone is not the same to the byte, until it is packaged once more. And each
+// zip is built as Google builds it, without any network, and answers.
 func TestPackage(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -62,8 +61,9 @@ func TestPackage(t *testing.T) {
 	if err := os.WriteFile(file, append(text, "\n// Changed.\n"...), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	run(changed, second, Folders())
-	for _, f := range Folders() {
+	twice := []string{"ingest", "report", "retention"}
+	run(changed, second, twice)
+	for _, f := range twice {
 		if same := bytes.Equal(read(t, first, f), read(t, second, f)); same != (f != "report") {
 			t.Errorf("%s: packaged again after a change in report, the same: %t", f, same)
 		}
@@ -127,30 +127,12 @@ func copyTree(t *testing.T, from, to string) {
 // build unpacks a zip and builds it as the buildpack does.
 func build(t *testing.T, dir, file string) (program string) {
 	t.Helper()
-	z, err := zip.OpenReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer z.Close()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range z.File {
-		r, err := f.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		to := filepath.Join(dir, f.Name)
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(to, text, 0o644); err != nil {
-			t.Fatal(err)
-		}
+	// Under the race detector, archive/zip would take most of the test's time.
+	if out, err := exec.Command("unzip", "-q", file, "-d", dir).CombinedOutput(); err != nil {
+		t.Fatalf("unzip %s: %v\n%s", file, err, out)
 	}
 	app := filepath.Join(dir, "functions.local/app")
 	if err := os.MkdirAll(app, 0o755); err != nil {
