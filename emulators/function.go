@@ -60,7 +60,9 @@ func (f *function) spawn() error {
 		return err
 	}
 	cmd := exec.Command(program)
-	cmd.Env = append(os.Environ(), childVariable+"="+f.Name, "FUNCTION_TARGET="+f.EntryPoint, "PORT="+strconv.Itoa(f.port))
+	// One processor, as an instance has (terraform/modules/function): a thread that looks
+	// for work on another would take it from the emulators.
+	cmd.Env = append(os.Environ(), childVariable+"="+f.Name, "FUNCTION_TARGET="+f.EntryPoint, "PORT="+strconv.Itoa(f.port), "GOMAXPROCS=1")
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	select {
