@@ -33,7 +33,7 @@ type sending struct {
 	begun, acked time.Time // acked is zero if no answer came
 }
 
-// erasing is clients that send without pause for persons who are being erased.
+// erasing is clients that go on sending for persons who are being erased.
 type erasing struct {
 	*storm
 	all map[string]*sending // by insert id

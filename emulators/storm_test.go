@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// storm is clients that send without pause while parts of the system are killed.
+// storm is clients that go on sending while parts of the system are killed.
 type storm struct {
 	*live
 	seed uint64
