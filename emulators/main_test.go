@@ -24,8 +24,10 @@ import (
 // detector, with which they would be most of what these tests cost.
 const asProgram = "LETHE_TEST_AS_PROGRAM"
 
-// plain builds that other program, once, in a directory that is removed at the end.
+// plainDir is removed at the end.
 var plainDir string
+
+// plain builds that other program there, once.
 var plain = sync.OnceValues(func() (_ string, err error) {
 	if plainDir, err = os.MkdirTemp("", "lethe-emulators-"); err != nil {
 		return "", err
@@ -95,12 +97,12 @@ func emulators(t *testing.T, args ...string) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	functions, err := plain()
+	path, err := plain()
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := newProgram(t, self, args...)
-	p.Env = append(p.Env, asProgram+"="+functions)
+	p.Env = append(p.Env, asProgram+"="+path)
 	return p
 }
 
