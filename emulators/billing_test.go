@@ -97,7 +97,7 @@ func benchBilled(b *testing.B, each, requests int) {
 		Subscription: local.SubscriptionName(tenant.Config.Project, topology.PushSubscription(topology.TopicEvents, "store"))}
 	done := make(chan struct{})
 	go func() { relay.Run(ctx); close(done) }()
-	eventually(b, 2*time.Minute, func() error {
+	local.Eventually(b, 2*time.Minute, func() error {
 		if got := invocations.Load(); got < int64(requests)+messages {
 			return fmt.Errorf("%d invocations, %d messages", got, messages)
 		}

@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
 	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/emulators/local/localstorage"
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/topology"
@@ -90,7 +92,7 @@ func TestColdRequests(t *testing.T) {
 func BenchmarkColdStart(b *testing.B) {
 	tenant := local.NewTenant(b, nil)
 	tenant.OpenPubSub(b)
-	tenant.OpenBucket(b)
+	localstorage.OpenBucket(b, tenant)
 	keys, err := local.MakeKeys(b.TempDir())
 	if err != nil {
 		b.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/shared/access"
 )
 
@@ -82,7 +83,7 @@ func (m *matrix) discloses(t *testing.T) {
 	to := time.Now().UTC()
 	days := "from=" + to.AddDate(0, 0, -1).Format(time.DateOnly) + "&to=" + to.Format(time.DateOnly)
 	for _, path := range []string{"/v1/people/nobody", "/v1/people/nobody/events?" + days, "/v1/reports/top-events?" + days} {
-		eventually(t, time.Minute, func() error {
+		local.Eventually(t, time.Minute, func() error {
 			code, body, err := m.live.call(t.Context(), http.MethodGet, m.live.env["LETHE_URL"]+path, "")
 			if err != nil || code != http.StatusOK || !strings.Contains(body, secret) {
 				return fmt.Errorf("%s: %d %s %v", path, code, body, err)

@@ -135,7 +135,7 @@ func (s *erasing) send(ctx context.Context, person, id string, n int) {
 // ask makes a request and returns its id.
 func (s *erasing) ask(t *testing.T, path, body string) (id string) {
 	t.Helper()
-	eventually(t, 2*time.Minute, func() error {
+	local.Eventually(t, 2*time.Minute, func() error {
 		code, answer, err := s.call(t.Context(), "POST", s.env["LETHE_URL"]+path, body)
 		if err != nil || code != http.StatusAccepted {
 			return fmt.Errorf("%s: %d %s %v", path, code, answer, err)
@@ -152,7 +152,7 @@ func (s *erasing) ask(t *testing.T, path, body string) (id string) {
 func (s *erasing) receipt(t *testing.T, id string, fences map[string]time.Time) {
 	t.Helper()
 	var jws string
-	eventually(t, 5*time.Minute, func() error {
+	local.Eventually(t, 5*time.Minute, func() error {
 		code, answer, err := s.call(t.Context(), "GET", s.env["LETHE_URL"]+"/v1/deletions/"+id+"/receipt", "")
 		if err != nil || code != http.StatusOK {
 			return fmt.Errorf("seed %d: receipt: %d %s %v", s.seed, code, answer, err)
@@ -212,7 +212,7 @@ func (s *erasing) look(t *testing.T, persons []string, fences map[string]time.Ti
 		if fences != nil && fence.IsZero() {
 			t.Fatalf("no receipt tells the fence of %s", id)
 		}
-		eventually(t, 3*time.Minute, func() error {
+		local.Eventually(t, 3*time.Minute, func() error {
 			counts := s.timeline(t, id)
 			for insertID, e := range s.all {
 				if e.person == id && !e.acked.IsZero() && e.begun.After(fence) && counts[insertID] != 1 {
@@ -259,7 +259,7 @@ func (s *erasing) deadLetters(t *testing.T, fences map[string]time.Time) {
 	t.Helper()
 	client := s.clients(t).pubsub
 	left := 0
-	eventually(t, time.Minute, func() error {
+	local.Eventually(t, time.Minute, func() error {
 		got, err := client.SubscriptionAdminClient.Pull(t.Context(), &pubsubpb.PullRequest{
 			Subscription: local.SubscriptionName(googleProject, topology.DeadTopic(topology.TopicEvents)), MaxMessages: 100})
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
@@ -17,7 +18,7 @@ func TestFaults(t *testing.T) {
 	defer cancel()
 	send := func(insertID string) {
 		t.Helper()
-		eventually(t, time.Minute, func() error { return s.track(ctx, "a/b c", insertID) })
+		local.Eventually(t, time.Minute, func() error { return s.track(ctx, "a/b c", insertID) })
 	}
 	send("one")
 	s.seen(t, 1)

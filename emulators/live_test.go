@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lethe-analytics/lethe/emulators/local"
 )
 
 // live is a system that runs until the test's end.
@@ -90,7 +92,7 @@ func (s *live) seen(t *testing.T, want int) {
 	t.Helper()
 	today := time.Now().UTC().Format(time.DateOnly)
 	yesterday := time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly) // the test may run over midnight
-	eventually(t, time.Minute, func() error {
+	local.Eventually(t, time.Minute, func() error {
 		code, body, err := s.call(t.Context(), "GET",
 			s.env["LETHE_URL"]+"/v1/reports/segmentation?event=Seen&unit=day&measure=total&from="+yesterday+"&to="+today, "")
 		if err != nil || code != http.StatusOK {

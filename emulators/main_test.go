@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/lethe-analytics/lethe/emulators/local"
 )
 
 // asProgram makes the test binary behave as the program itself, so that the
@@ -158,7 +160,7 @@ func (p *program) processes(t *testing.T) (pids []int) {
 // allEnd waits until no process of the run is left.
 func (p *program) allEnd(t *testing.T, within time.Duration) {
 	t.Helper()
-	eventually(t, within, func() error {
+	local.Eventually(t, within, func() error {
 		if pids := p.processes(t); len(pids) > 0 {
 			return fmt.Errorf("processes %v are left", pids)
 		}
@@ -182,23 +184,6 @@ func (b *buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
-}
-
-// eventually waits until a condition holds. The longer that takes, the less often it
-// asks, or the asking would be most of what a long test costs.
-func eventually(t testing.TB, within time.Duration, check func() error) {
-	t.Helper()
-	pause := 20 * time.Millisecond
-	for deadline := time.Now().Add(within); ; time.Sleep(pause) {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after %v: %v", within, err)
-		}
-		pause = min(pause*5/4, 500*time.Millisecond)
-	}
 }
 
 // cmdline reports whether a process's arguments contain a text.

@@ -54,7 +54,7 @@ func TestMillion(t *testing.T) {
 	export := s.ask(t, "/v1/exports", `{"distinct_ids":["million"]}`)
 	s.killInSlices(t, db, export, "export-worker")
 	var done struct{ Status, URL string }
-	eventually(t, 10*time.Minute, func() error {
+	local.Eventually(t, 10*time.Minute, func() error {
 		code, body, err := s.call(t.Context(), "GET", s.env["LETHE_URL"]+"/v1/exports/"+export, "")
 		if err != nil || code != 200 || json.Unmarshal([]byte(body), &done) != nil || done.Status != "done" {
 			return fmt.Errorf("export: %d %s %v", code, body, err)
@@ -67,7 +67,7 @@ func TestMillion(t *testing.T) {
 
 	deletion := s.ask(t, "/v1/deletions", `{"distinct_ids":["million"]}`)
 	s.killInSlices(t, db, deletion, "delete-worker")
-	eventually(t, 10*time.Minute, func() error {
+	local.Eventually(t, 10*time.Minute, func() error {
 		code, body, err := s.call(t.Context(), "GET", s.env["LETHE_URL"]+"/v1/deletions/"+deletion+"/receipt", "")
 		if err != nil || code != 200 {
 			return fmt.Errorf("receipt: %d %s %v", code, body, err)
@@ -105,8 +105,8 @@ func (s *erasing) killInSlices(t *testing.T, db *firestore.Client, id, worker st
 		_, err := request.Ref(db, demoProject, id).Update(t.Context(), []firestore.Update{{Path: "lease", Value: time.Time{}}})
 		return err
 	}
-	eventually(t, 2*time.Minute, lift)
-	eventually(t, 5*time.Minute, func() error {
+	local.Eventually(t, 2*time.Minute, lift)
+	local.Eventually(t, 5*time.Minute, func() error {
 		before, err := request.Get(t.Context(), db, demoProject, id, "")
 		if err != nil {
 			return err
@@ -128,7 +128,7 @@ func (s *erasing) killInSlices(t *testing.T, db *firestore.Client, id, worker st
 		}
 		return nil
 	})
-	eventually(t, 2*time.Minute, lift)
+	local.Eventually(t, 2*time.Minute, lift)
 }
 
 // fillMillion writes the person, and all others.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
@@ -40,7 +41,7 @@ func TestKilled(t *testing.T) {
 			p.begin(t, "running")
 			// This program, its reaper, two emulators, two sleeps, and the functions.
 			want := 6 + len(topology.Functions)
-			eventually(t, 30*time.Second, func() error {
+			local.Eventually(t, 30*time.Second, func() error {
 				if pids := p.processes(t); len(pids) != want {
 					return fmt.Errorf("%d processes run, want %d", len(pids), want)
 				}

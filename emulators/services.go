@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/emulators/local/localstorage"
 	"github.com/lethe-analytics/lethe/shared/gcp"
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
@@ -30,7 +31,7 @@ func (s *system) startServices(ctx context.Context) error {
 		if s.logging, err = local.StartLogging(); err != nil {
 			return err
 		}
-		s.storage, err = local.StartStorage(s.dir.storage(), s.dir.keep)
+		s.storage, err = localstorage.Start(s.dir.storage(), s.dir.keep)
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -52,7 +53,7 @@ func (s *system) startServices(ctx context.Context) error {
 		"LOGGING_EMULATOR_HOST":   s.logging.Host,
 		"LETHE_BUCKET":            bucket,
 		"LETHE_SIGNING_KEY_FILE":  s.storage.KeyFile,
-		"LETHE_SIGNING_ACCOUNT":   local.SigningAccount,
+		"LETHE_SIGNING_ACCOUNT":   localstorage.SigningAccount,
 		"LETHE_PUBLIC_URL":        s.url,
 		"LETHE_API_URL":           s.url, // the dashboard comes in by the gateway as others do
 		"LETHE_RECEIPT_KEY_FILE":  keys.Receipt,

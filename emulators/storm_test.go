@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/lethe-analytics/lethe/emulators/local"
 )
 
 // storm is clients that go on sending while parts of the system are killed.
@@ -37,7 +39,7 @@ func TestStorm(t *testing.T) {
 	for person := range stormPersons {
 		id := fmt.Sprint("known-", person)
 		s.note(s.sent, fmt.Sprint("storm/", person), []string{id})
-		eventually(t, time.Minute, func() error { return s.track(t.Context(), fmt.Sprint("storm/", person), id) })
+		local.Eventually(t, time.Minute, func() error { return s.track(t.Context(), fmt.Sprint("storm/", person), id) })
 	}
 	s.seen(t, stormPersons)
 	ctx, stop := context.WithCancel(t.Context())
@@ -142,7 +144,7 @@ func (s *storm) moreAcked(t *testing.T, more int) {
 		return n
 	}
 	start := count()
-	eventually(t, 2*time.Minute, func() error {
+	local.Eventually(t, 2*time.Minute, func() error {
 		if n := count(); n < start+more {
 			return fmt.Errorf("seed %d: %d more acknowledged, want %d", s.seed, n-start, more)
 		}
@@ -155,7 +157,7 @@ func (s *storm) moreAcked(t *testing.T, more int) {
 func (s *storm) check(t *testing.T, person string) int {
 	t.Helper()
 	var counts map[string]int
-	eventually(t, 3*time.Minute, func() error {
+	local.Eventually(t, 3*time.Minute, func() error {
 		counts = s.timeline(t, person)
 		for id := range s.acked[person] {
 			if counts[id] == 0 {

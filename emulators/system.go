@@ -13,6 +13,7 @@ import (
 	"cloud.google.com/go/pubsub/v2"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/emulators/local/localstorage"
 )
 
 // googleProject is the Google Cloud project of the local system; the emulators
@@ -36,7 +37,7 @@ type system struct {
 
 	firestore *local.Firestore
 	pubsub    *local.PubSub
-	storage   *local.Storage
+	storage   *localstorage.Storage
 	logging   *local.Logging
 	mailbox   *local.Mailbox
 	issuer    *local.Issuer

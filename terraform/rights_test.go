@@ -62,7 +62,7 @@ func must(t *testing.T, folder string) []string {
 	if own.calls["access.OpenGuard"] || own.calls["staff.NewVerifier"] {
 		maps.Copy(tags, codeOf(t, "shared/staff").variables)
 	}
-	if own.calls["gcp.OpenStorage"] {
+	if own.calls["objects.Open"] {
 		tags["LETHE_BUCKET"] = ""
 	}
 	if own.calls["receipt.OpenKMS"] {
@@ -120,9 +120,9 @@ func TestRights(t *testing.T) {
 		}
 		var want []string
 		for resource, calls := range map[string]bool{
-			"google_storage_bucket_iam_member":      own.calls["gcp.OpenStorage"],
+			"google_storage_bucket_iam_member":      own.calls["objects.Open"],
 			"google_kms_crypto_key_iam_member":      own.calls["receipt.OpenKMS"],
-			"google_service_account_iam_member":     own.calls["gcp.NewURLSigner"],
+			"google_service_account_iam_member":     own.calls["objects.NewURLSigner"],
 			"google_pubsub_subscription_iam_member": own.calls["letters.Sweeper"],
 		} {
 			if calls {

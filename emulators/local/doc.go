@@ -5,7 +5,7 @@
 //
 //	this process ─┬─ Reaper ──── java: Firestore ◀─ gate (if restartable)
 //	              │         └─── java: PubSub
-//	              ├─ Storage  (fake-gcs-server behind a verifier of signed URLs)
+//	              ├─ package localstorage (Cloud Storage: fake-gcs-server)
 //	              ├─ Logging  (Cloud Logging, in memory)
 //	              └─ Relay    (subscription ─ pull ─▶ POST to a function ─▶ ack | nack)
 //

@@ -53,7 +53,7 @@ func TestFirestoreRestart(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, time.Minute, func() error {
+	Eventually(t, time.Minute, func() error {
 		docs, err := all[1].client.Collection("a/x/b").Limit(20).Documents(ctx).GetAll()
 		if err == nil && len(docs) < 20 {
 			err = fmt.Errorf("%d documents written", len(docs))

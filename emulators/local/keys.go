@@ -45,14 +45,14 @@ func MakeKeys(dir string) (Keys, error) {
 	if err != nil {
 		return k, fmt.Errorf("make the key of receipts: %w", err)
 	}
-	if err := writeKey(k.Receipt, ec); err != nil {
+	if err := WriteKey(k.Receipt, ec); err != nil {
 		return k, err
 	}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return k, fmt.Errorf("make the key of OpenDSR: %w", err)
 	}
-	if err := writeKey(k.OpenDSR, key); err != nil {
+	if err := WriteKey(k.OpenDSR, key); err != nil {
 		return k, err
 	}
 	// A root of its own: nobody but a local client has to trust it.
@@ -80,7 +80,8 @@ func makeLogKey(file string) error {
 	return os.WriteFile(file, []byte(key+"\n"), 0o600)
 }
 
-func writeKey(file string, key crypto.PrivateKey) error {
+// WriteKey writes a private key to a file, as PEM.
+func WriteKey(file string, key crypto.PrivateKey) error {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return fmt.Errorf("write a key: %w", err)

@@ -51,7 +51,7 @@ func TestMessagesAreKept(t *testing.T) {
 	publish(t, client, project, topology.DeadTopic(topology.TopicEvents), message("dead"))
 	work := SubscriptionName(project, "events-store")
 	taken := 0
-	eventually(t, 10*time.Second, func() error {
+	Eventually(t, 10*time.Second, func() error {
 		resp, err := client.SubscriptionAdminClient.Pull(t.Context(), &pubsubpb.PullRequest{Subscription: work, MaxMessages: 10})
 		if err != nil {
 			return err

@@ -26,7 +26,7 @@ func TestRelayDelivers(t *testing.T) {
 			Data: []byte{byte(i), 0xff, '\n'}, Attributes: map[string]string{"k": "v"}, OrderingKey: "o",
 		})
 	}
-	eventually(t, 20*time.Second, func() error {
+	Eventually(t, 20*time.Second, func() error {
 		if got := len(to.pushes()); got < n {
 			return fmt.Errorf("%d pushes of %d", got, n)
 		}
@@ -41,7 +41,7 @@ func TestRelayDelivers(t *testing.T) {
 		}
 	}
 	// Every answer was taken as an acknowledgement.
-	eventually(t, 10*time.Second, func() error { return empty(t, client, SubscriptionName(project, "work-sub")) })
+	Eventually(t, 10*time.Second, func() error { return empty(t, client, SubscriptionName(project, "work-sub")) })
 	if len(ids) != n { // of more than n pushes: Pub/Sub delivers at least once
 		t.Errorf("%d messages were pushed, want %d", len(ids), n)
 	}
@@ -72,14 +72,14 @@ func TestRelayDeliversAgain(t *testing.T) {
 	})
 	relayTo(t, client, project, to.URL)
 	publish(t, client, project, "work", &pubsubpb.PubsubMessage{Data: []byte("x")})
-	eventually(t, 20*time.Second, func() error {
+	Eventually(t, 20*time.Second, func() error {
 		got := to.pushes()
 		if len(got) < 3 || got[2].DeliveryAttempt != 3 {
 			return fmt.Errorf("pushes %+v, want attempts 1, 2, 3", got)
 		}
 		return nil
 	})
-	eventually(t, 10*time.Second, func() error { return empty(t, client, SubscriptionName(project, "work-sub")) })
+	Eventually(t, 10*time.Second, func() error { return empty(t, client, SubscriptionName(project, "work-sub")) })
 }
 
 func TestRelayDeadLetters(t *testing.T) {
@@ -96,7 +96,7 @@ func TestRelayDeadLetters(t *testing.T) {
 	dead := relayTo(t, client, project, to.URL)
 	publish(t, client, project, "work", &pubsubpb.PubsubMessage{Data: []byte("bad"), Attributes: map[string]string{"project": "p"}},
 		&pubsubpb.PubsubMessage{Data: []byte("good")})
-	eventually(t, 30*time.Second, func() error {
+	Eventually(t, 30*time.Second, func() error {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		resp, err := client.SubscriptionAdminClient.Pull(ctx, &pubsubpb.PullRequest{Subscription: dead, MaxMessages: 10})
@@ -142,7 +142,7 @@ func TestRelayOutlivesPubSub(t *testing.T) {
 	g.open(p.Host)
 	wait := func(n int) {
 		t.Helper()
-		eventually(t, 30*time.Second, func() error {
+		Eventually(t, 30*time.Second, func() error {
 			if got := len(to.pushes()); got != n {
 				return fmt.Errorf("%d pushes, want %d", got, n)
 			}

@@ -87,6 +87,33 @@ func sharedReaper() (err error) {
 	return err
 }
 
+// SharedDir is a directory for all tests of this process, which goes with it.
+func SharedDir() (string, error) {
+	shared.Lock()
+	defer shared.Unlock()
+	if err := sharedReaper(); err != nil {
+		return "", err
+	}
+	return shared.reaper.Dir, nil
+}
+
+// Eventually waits until a condition holds. The longer that takes, the less often it
+// asks, or the asking would be most of what a long test costs.
+func Eventually(t testing.TB, within time.Duration, check func() error) {
+	t.Helper()
+	pause := 20 * time.Millisecond
+	for deadline := time.Now().Add(within); ; time.Sleep(pause) {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after %v: %v", within, err)
+		}
+		pause = min(pause*5/4, 500*time.Millisecond)
+	}
+}
+
 // OwnFirestore starts a restartable Firestore emulator for one test, for faults
 // that other tests must not feel. Clients reach it at its Host.
 func OwnFirestore(t testing.TB) *Firestore {

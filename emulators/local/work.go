@@ -8,51 +8,16 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 
 	"cloud.google.com/go/pubsub/v2"
-	"cloud.google.com/go/storage"
 
 	"github.com/lethe-analytics/lethe/shared/event"
-	"github.com/lethe-analytics/lethe/shared/gcp"
 	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
-
-// sharedStorage is the fake Cloud Storage of all tests of this process.
-var sharedStorage = sync.OnceValues(func() (*Storage, error) {
-	if err := sharedReaper(); err != nil {
-		return nil, err
-	}
-	s, err := StartStorage(shared.reaper.Dir, false)
-	if err != nil {
-		return nil, err
-	}
-	return s, os.Setenv("STORAGE_EMULATOR_HOST", s.Host)
-})
-
-// OpenBucket makes a bucket of the tenant's own. The Storage tells how its URLs are
-// signed.
-func (n *Tenant) OpenBucket(t testing.TB) (*Storage, *storage.BucketHandle) {
-	t.Helper()
-	shared.Lock()
-	s, err := sharedStorage()
-	shared.Unlock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.Config.Bucket = n.Config.Project
-	s.CreateBucket(n.Config.Bucket)
-	client, err := gcp.OpenStorage(context.Background(), n.Config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = client.Close() })
-	return s, client.Bucket(n.Config.Bucket)
-}
 
 // Work has a handler work on a function's subscription until the test ends.
 func (n *Tenant) Work(t testing.TB, ps *pubsub.Client, topic, function string, h http.Handler) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/access/merkle"
+	"github.com/lethe-analytics/lethe/shared/access/seal"
 	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/web"
 )
@@ -41,8 +42,8 @@ type Consistency struct {
 	Hashes []string `json:"hashes"`
 }
 
-func (s *server) store(c *access.Call) *merkle.Store {
-	return &merkle.Store{Bucket: s.Bucket, Project: c.Project}
+func (s *server) store(c *access.Call) *seal.Store {
+	return &seal.Store{Bucket: s.Bucket, Project: c.Project}
 }
 
 // latest is the newest checkpoint of the caller's project.

@@ -3,12 +3,12 @@
 //
 //	GET /v1/access-log              ─▶ package access: the entries, as JSON, NDJSON or CSV
 //	/v1/keys, /v1/tokens, /v1/project, /v1/project/settings, /v1/project/dpa ─▶ package project: (default), then edge
-//	GET /v1/access-log/checkpoint, /proof, /consistency, /tile/… ─▶ package merkle
+//	GET /v1/access-log/checkpoint, /proof, /consistency, /tile/… ─▶ package seal
 //	/v1/sessions                    ─▶ package project: keys/{hash}, beside the API keys
 //	/v1/grants, /v1/staff, /v1/project/staff-access ─▶ package staff; the customer is told by webhook
 //	GET /v1/evidence                ─▶ all that is on record of a project, signed by receipt.Signer
 //	every minute ─▶ topic seals {} ─▶ AdminWorker ─ a message a project ─▶ topic seals
-//	                                              └─ its project's message ─▶ access.Sealer
+//	                                              └─ its project's message ─▶ seal.Sealer
 package admin
 
 import (
@@ -22,7 +22,9 @@ import (
 
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/access/merkle"
+	"github.com/lethe-analytics/lethe/shared/access/seal"
 	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/objects"
 	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/receipt"
 	"github.com/lethe-analytics/lethe/shared/topology"
@@ -61,12 +63,8 @@ func openStores(ctx context.Context) (c Config, s Stores, err error) {
 	if s.Edge, err = gcp.OpenFirestore(ctx, c.Config, topology.EdgeDatabase); err != nil {
 		return c, s, err
 	}
-	objects, err := gcp.OpenStorage(ctx, c.Config)
-	if err != nil {
-		return c, s, err
-	}
-	s.Bucket = objects.Bucket(c.Bucket)
-	return c, s, nil
+	s.Bucket, err = objects.Open(ctx, c.Config)
+	return c, s, err
 }
 
 func open(ctx context.Context) (http.Handler, error) {
@@ -150,7 +148,7 @@ func openWorker(ctx context.Context) (http.Handler, error) {
 // NewWorker makes the handler that seals.
 func NewWorker(c Config, stores Stores, ps *pubsub.Client) http.Handler {
 	w := &worker{
-		sealer: access.NewSealer(stores.DB, stores.Bucket, stores.Key),
+		sealer: seal.New(stores.DB, stores.Bucket, stores.Key),
 		seals:  queue.NewPublisher(ps, topology.TopicSeals, c.PublishTimeout),
 	}
 	return queue.Worker(queue.NewPublisher(ps, topology.DeadTopic(topology.TopicSeals), c.PublishTimeout), w.seal)

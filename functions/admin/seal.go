@@ -3,12 +3,12 @@ package admin
 import (
 	"context"
 
-	"github.com/lethe-analytics/lethe/shared/access"
+	"github.com/lethe-analytics/lethe/shared/access/seal"
 	"github.com/lethe-analytics/lethe/shared/queue"
 )
 
 type worker struct {
-	sealer *access.Sealer
+	sealer *seal.Sealer
 	seals  *queue.Publisher
 }
 

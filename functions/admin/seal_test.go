@@ -22,8 +22,8 @@ import (
 	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/functions/admin"
 	"github.com/lethe-analytics/lethe/shared/access"
-	"github.com/lethe-analytics/lethe/shared/access/merkle"
-	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/access/seal"
+	"github.com/lethe-analytics/lethe/shared/objects"
 	"github.com/lethe-analytics/lethe/shared/project"
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
@@ -32,7 +32,7 @@ import (
 // once, at a place of its own.
 func (w *world) checkSealed(n int) {
 	w.t.Helper()
-	store := merkle.Store{Bucket: w.bucket, Project: w.Project.ID}
+	store := seal.Store{Bucket: w.bucket, Project: w.Project.ID}
 	_, tree, err := store.Latest(w.t.Context(), w.key)
 	if err != nil || tree.N != int64(n) {
 		w.t.Fatalf("%d entries are sealed, want %d: %v", tree.N, n, err)
@@ -165,7 +165,7 @@ func TestCutOff(t *testing.T) {
 func TestCutOffBeforeCheckpoint(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	sealer := access.NewSealer(w.Default, w.bucket, w.key)
+	sealer := seal.New(w.Default, w.bucket, w.key)
 	waiting := func() int {
 		t.Helper()
 		projects, err := sealer.Waiting(t.Context())
@@ -175,13 +175,13 @@ func TestCutOffBeforeCheckpoint(t *testing.T) {
 		return len(projects)
 	}
 	ids := w.write(access.Entry{}, access.Entry{})
-	client, err := gcp.OpenStorage(t.Context(), w.Config)
-	if err != nil {
+	nowhere := w.Config
+	nowhere.Bucket = "there-is-none"
+	cutOff := w.stores
+	var err error
+	if cutOff.Bucket, err = objects.Open(t.Context(), nowhere); err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close()
-	cutOff := w.stores
-	cutOff.Bucket = client.Bucket("there-is-none")
 	if code := w.Push(t.Context(), t, admin.NewWorker(w.config, cutOff, w.ps), []byte("{}")); code == http.StatusNoContent {
 		t.Fatal("sealed without a bucket")
 	}
@@ -225,7 +225,7 @@ func TestSchedule(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, p := range projects {
-		store := merkle.Store{Bucket: w.bucket, Project: p}
+		store := seal.Store{Bucket: w.bucket, Project: p}
 		for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 			_, tree, err := store.Latest(t.Context(), w.key)
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 	"cloud.google.com/go/storage"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/emulators/local/localstorage"
 	"github.com/lethe-analytics/lethe/functions/admin"
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/access/merkle"
@@ -34,7 +35,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{Tenant: local.NewTenant(t, nil), t: t, key: local.LogKey(t)}
 	w.ps = w.OpenPubSub(t)
-	_, w.bucket = w.OpenBucket(t)
+	_, w.bucket = localstorage.OpenBucket(t, w.Tenant)
 	w.log = w.OpenLog(t)
 	w.config = admin.Config{Config: w.Config, Timeout: time.Minute, PublishTimeout: 30 * time.Second}
 	w.stores = admin.Stores{DB: w.Default, Edge: w.Edge, Bucket: w.bucket, Key: w.key}

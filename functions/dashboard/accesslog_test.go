@@ -12,12 +12,13 @@ import (
 
 	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/shared/access"
+	"github.com/lethe-analytics/lethe/shared/access/seal"
 	"github.com/lethe-analytics/lethe/shared/project"
 )
 
 func (o *bureau) seal() {
 	o.t.Helper()
-	if err := access.NewSealer(o.Default, o.bucket, o.key).Seal(o.t.Context(), o.Project.ID); err != nil {
+	if err := seal.New(o.Default, o.bucket, o.key).Seal(o.t.Context(), o.Project.ID); err != nil {
 		o.t.Fatal(err)
 	}
 }

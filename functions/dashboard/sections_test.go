@@ -14,6 +14,7 @@ import (
 	"cloud.google.com/go/storage"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/emulators/local/localstorage"
 	"github.com/lethe-analytics/lethe/functions/admin"
 	erase "github.com/lethe-analytics/lethe/functions/delete"
 	"github.com/lethe-analytics/lethe/functions/export"
@@ -24,7 +25,7 @@ import (
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/access/merkle"
 	"github.com/lethe-analytics/lethe/shared/event"
-	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/objects"
 	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/receipt"
 	"github.com/lethe-analytics/lethe/shared/request"
@@ -58,7 +59,7 @@ func newBureau(t *testing.T) *bureau {
 	verifier, err := staff.NewVerifier(context.Background(), staff.Config{Audience: local.StaffAudience, Issuer: o.issuer.URL, CertsURL: o.issuer.CertsURL(), Root: root})
 	check(err)
 	ps := o.OpenPubSub(t)
-	objects, bucket := o.OpenBucket(t)
+	cloud, bucket := localstorage.OpenBucket(t, o.Tenant)
 	o.bucket = bucket
 	files, err := local.MakeKeys(t.TempDir())
 	check(err)
@@ -69,9 +70,9 @@ func newBureau(t *testing.T) *bureau {
 		return request.Publishers{Tasks: topic(name), Callbacks: topic(topology.TopicCallbacks), Webhooks: topic(topology.TopicWebhooks)}
 	}
 	guard := access.NewGuard(o.Default, o.OpenLog(t)).WithStaff(verifier)
-	ec := export.Config{Config: o.Config, Signing: gcp.Signing{KeyFile: objects.KeyFile, Account: local.SigningAccount},
+	ec := export.Config{Config: o.Config, Signing: objects.Signing{KeyFile: cloud.KeyFile, Account: localstorage.SigningAccount},
 		URLTTL: time.Minute, Timeout: time.Minute, PublishTimeout: 30 * time.Second, Slice: time.Minute}
-	links, err := gcp.NewURLSigner(ec.Signing, bucket)
+	links, err := objects.NewURLSigner(ec.Signing, bucket)
 	check(err)
 	dc := erase.Config{Config: o.Config, PublicURL: "https://lethe.example", BackupDays: 30, Timeout: time.Minute, PublishTimeout: 30 * time.Second, Slice: time.Minute, SweepIdle: time.Second}
 	pc := person.Config{Config: o.Config, Timeout: time.Minute, PublishTimeout: 30 * time.Second, Slice: time.Minute}

@@ -15,6 +15,7 @@ import (
 	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/shared/consent"
 	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/objects"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/project"
 	"github.com/lethe-analytics/lethe/shared/queue"
@@ -65,7 +66,7 @@ func (w *world) exportAgain(key string, ids ...string) *request.Request {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	out := w.bucket.Object(request.ArchivePrefix(w.Project.ID, r.ID) + "archive.zip").NewWriter(w.t.Context())
+	out := w.bucket.Object(objects.ArchivePrefix(w.Project.ID, r.ID) + "archive.zip").NewWriter(w.t.Context())
 	if _, err := out.Write([]byte("SECRET")); err != nil {
 		w.t.Fatal(err)
 	}
@@ -138,7 +139,7 @@ func TestErase(t *testing.T) {
 		t.Errorf("dead letters of %v", got)
 	}
 	for id, n := range map[string]int{archive.ID: 0, others.ID: 1} {
-		if names, err := request.Archive(t.Context(), w.bucket, w.Project.ID, id); err != nil || len(names) != n {
+		if names, err := objects.Archive(t.Context(), w.bucket, w.Project.ID, id); err != nil || len(names) != n {
 			t.Errorf("archive: %v %v, want %d", names, err, n)
 		}
 	}
@@ -245,7 +246,7 @@ func TestEraseSingle(t *testing.T) {
 	if strings.Contains(all, "SECRET") || strings.Count(all, `{"plan":"free"}`) < 5 || w.doc("ann").Profile != `{"plan":"free"}` {
 		t.Error(all)
 	}
-	if names, err := request.Archive(t.Context(), w.bucket, w.Project.ID, archive.ID); err != nil || len(names) > 0 {
+	if names, err := objects.Archive(t.Context(), w.bucket, w.Project.ID, archive.ID); err != nil || len(names) > 0 {
 		t.Errorf("%v %v", names, err)
 	}
 

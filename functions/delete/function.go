@@ -21,6 +21,7 @@ import (
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/gcp"
 	"github.com/lethe-analytics/lethe/shared/mixpanel"
+	"github.com/lethe-analytics/lethe/shared/objects"
 	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/receipt"
 	"github.com/lethe-analytics/lethe/shared/request"
@@ -94,7 +95,7 @@ func openWorker(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	objects, err := gcp.OpenStorage(ctx, c.Config)
+	bucket, err := objects.Open(ctx, c.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +103,7 @@ func openWorker(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewWorker(c, Stores{Databases: dbs, PubSub: ps, Bucket: objects.Bucket(c.Bucket)}, signer), nil
+	return NewWorker(c, Stores{Databases: dbs, PubSub: ps, Bucket: bucket}, signer), nil
 }
 
 // NewWorker makes the handler that erases.

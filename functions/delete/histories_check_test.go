@@ -13,6 +13,7 @@ import (
 	"github.com/lethe-analytics/lethe/functions/report"
 	"github.com/lethe-analytics/lethe/shared/chunk"
 	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/objects"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/profile"
 	"github.com/lethe-analytics/lethe/shared/request"
@@ -228,7 +229,7 @@ func (v *verdict) requests(id string) {
 		if !isExport {
 			continue
 		}
-		names, err := request.Archive(v.t.Context(), v.bucket, v.Project.ID, f.Request)
+		names, err := objects.Archive(v.t.Context(), v.bucket, v.Project.ID, f.Request)
 		if err != nil {
 			v.t.Fatal(err)
 		}

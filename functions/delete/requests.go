@@ -13,6 +13,7 @@ import (
 
 	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/objects"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/request"
 )
@@ -85,7 +86,11 @@ func (j *job) withdraw(ctx context.Context, id string) (done bool, err error) {
 		return false, err
 	}
 	for {
-		n, done, err := request.Withdraw(ctx, j.Default, j.Bucket, j.project.ID, id)
+		done, err := request.Withdraw(ctx, j.Default, j.project.ID, id)
+		if err != nil {
+			return false, err
+		}
+		n, err := objects.DeleteArchive(ctx, j.Bucket, j.project.ID, id)
 		j.pos.Stores.Archives.Del(n)
 		if err != nil || done || !j.slice.Time() {
 			return done, err

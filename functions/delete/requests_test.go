@@ -11,13 +11,14 @@ import (
 
 	"github.com/lethe-analytics/lethe/shared/amend"
 	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/objects"
 	"github.com/lethe-analytics/lethe/shared/request"
 )
 
 // archived reports whether an export has an archive.
 func (w *world) archived(r *request.Request) bool {
 	w.t.Helper()
-	names, err := request.Archive(w.t.Context(), w.bucket, w.Project.ID, r.ID)
+	names, err := objects.Archive(w.t.Context(), w.bucket, w.Project.ID, r.ID)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/lethe-analytics/lethe/shared/fault"
+	"github.com/lethe-analytics/lethe/shared/objects"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/request"
 )
@@ -87,8 +88,8 @@ func (j *job) mentions(ctx context.Context, f request.Found, keys []person.Key) 
 	if err == nil && len(keys) > 0 && r.Private+r.Reason != "" {
 		n++
 	}
-	objects, err := request.Archive(ctx, j.Bucket, j.project.ID, f.Request)
-	return n + len(objects), err
+	names, err := objects.Archive(ctx, j.Bucket, j.project.ID, f.Request)
+	return n + len(names), err
 }
 
 // verifyAmended goes through the members' profiles and chunks again: a pass that
@@ -115,11 +116,11 @@ func (j *job) verifyAmended(ctx context.Context, g *group) (done bool, err error
 		return false, err
 	}
 	for _, f := range parts {
-		objects, err := request.Archive(ctx, j.Bucket, j.project.ID, f.Request)
+		names, err := objects.Archive(ctx, j.Bucket, j.project.ID, f.Request)
 		if err != nil {
 			return false, err
 		}
-		j.found(ctx, len(objects))
+		j.found(ctx, len(names))
 	}
 	return true, nil
 }

@@ -17,6 +17,7 @@ import (
 	"cloud.google.com/go/storage"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/emulators/local/localstorage"
 	erase "github.com/lethe-analytics/lethe/functions/delete"
 	"github.com/lethe-analytics/lethe/functions/store"
 	"github.com/lethe-analytics/lethe/shared/chunk"
@@ -48,7 +49,7 @@ func newWorld(t testing.TB, slice time.Duration) *world {
 	t.Helper()
 	w := &world{Tenant: local.NewTenant(t, nil), t: t}
 	w.ps = w.OpenPubSub(t)
-	_, w.bucket = w.OpenBucket(t)
+	_, w.bucket = localstorage.OpenBucket(t, w.Tenant)
 	w.key = w.newKey(w.Project, project.Privacy)
 	keys, err := local.MakeKeys(t.TempDir())
 	if err != nil {

@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/objects"
 )
 
 // Config is the environment of both entry points.
 type Config struct {
 	gcp.Config
-	Signing gcp.Signing
+	Signing objects.Signing
 	// URLTTL is how long a link to an archive works.
 	URLTTL time.Duration `env:"LETHE_EXPORT_URL_TTL, default=15m"`
 	// Timeout is how long an answer may take before its caller gets a 503.
@@ -26,8 +27,8 @@ type Config struct {
 // Validate implements gcp.Load's contract.
 func (c *Config) Validate() error {
 	var errs []error
-	if c.URLTTL > gcp.MaxURLAge {
-		errs = append(errs, fmt.Errorf("LETHE_EXPORT_URL_TTL must be at most %v, is %v", gcp.MaxURLAge, c.URLTTL))
+	if c.URLTTL > objects.MaxURLAge {
+		errs = append(errs, fmt.Errorf("LETHE_EXPORT_URL_TTL must be at most %v, is %v", objects.MaxURLAge, c.URLTTL))
 	}
 	if c.Bucket == "" {
 		errs = append(errs, errors.New("LETHE_BUCKET is not set"))

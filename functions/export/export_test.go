@@ -14,6 +14,7 @@ import (
 	"github.com/lethe-analytics/lethe/functions/export"
 	"github.com/lethe-analytics/lethe/shared/consent"
 	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/objects"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/project"
 	"github.com/lethe-analytics/lethe/shared/request"
@@ -446,14 +447,14 @@ func TestVoid(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, time.Minute, time.Minute)
 	asked := w.ask(`{"distinct_ids":["ann","bob"]}`)
-	if _, _, err := request.Withdraw(t.Context(), w.Default, w.bucket, w.Project.ID, asked.ID); err != nil {
+	if _, err := request.Withdraw(t.Context(), w.Default, w.Project.ID, asked.ID); err != nil {
 		t.Fatal(err)
 	}
 	w.work()
 	if e := w.until(asked.ID, request.Failed); !strings.Contains(e.Failure, "erased") || e.URL != "" {
 		t.Errorf("%+v", e)
 	}
-	if names, err := request.Archive(t.Context(), w.bucket, w.Project.ID, asked.ID); err != nil || len(names) > 0 {
+	if names, err := objects.Archive(t.Context(), w.bucket, w.Project.ID, asked.ID); err != nil || len(names) > 0 {
 		t.Errorf("%v %v", names, err)
 	}
 	if again := w.ask(`{"distinct_ids":["ann","bob"]}`); again.ID == asked.ID {

@@ -22,6 +22,7 @@ import (
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/gcp"
 	"github.com/lethe-analytics/lethe/shared/mixpanel"
+	"github.com/lethe-analytics/lethe/shared/objects"
 	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/request"
 	"github.com/lethe-analytics/lethe/shared/topology"
@@ -51,11 +52,7 @@ func openBucket(ctx context.Context) (c Config, db *firestore.Client, pubs reque
 		Webhooks:  queue.NewPublisher(ps, topology.TopicWebhooks, c.PublishTimeout),
 	}
 	dead = queue.NewPublisher(ps, topology.DeadTopic(topology.TopicExports), c.PublishTimeout)
-	objects, err := gcp.OpenStorage(ctx, c.Config)
-	if err != nil {
-		return
-	}
-	bucket = objects.Bucket(c.Bucket)
+	bucket, err = objects.Open(ctx, c.Config)
 	return
 }
 
@@ -64,7 +61,7 @@ func open(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	signer, err := gcp.NewURLSigner(c.Signing, bucket)
+	signer, err := objects.NewURLSigner(c.Signing, bucket)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +81,7 @@ func openWorker(ctx context.Context) (http.Handler, error) {
 }
 
 // New makes the handler of the API.
-func New(c Config, guard *access.Guard, db *firestore.Client, signer *gcp.URLSigner, pubs request.Publishers) http.Handler {
+func New(c Config, guard *access.Guard, db *firestore.Client, signer *objects.URLSigner, pubs request.Publishers) http.Handler {
 	s := &server{config: c, db: db, signer: signer, pubs: pubs}
 	guard = guard.Within(c.Timeout)
 	return web.Mux(
@@ -100,7 +97,7 @@ func New(c Config, guard *access.Guard, db *firestore.Client, signer *gcp.URLSig
 type server struct {
 	config Config
 	db     *firestore.Client
-	signer *gcp.URLSigner
+	signer *objects.URLSigner
 	pubs   request.Publishers
 }
 

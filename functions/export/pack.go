@@ -15,7 +15,7 @@ import (
 	"cloud.google.com/go/storage"
 
 	"github.com/lethe-analytics/lethe/shared/fault"
-	"github.com/lethe-analytics/lethe/shared/request"
+	"github.com/lethe-analytics/lethe/shared/objects"
 )
 
 // Manifest is manifest.json: what is in the archive. Anybody can check the files
@@ -86,7 +86,7 @@ func (j *job) pack(ctx context.Context) error {
 }
 
 func (j *job) tailName() string {
-	return request.ArchivePrefix(j.slice.Project, j.slice.ID) + "segments/directory"
+	return objects.ArchivePrefix(j.slice.Project, j.slice.ID) + "segments/directory"
 }
 
 // list reads what files a segment has.
@@ -153,12 +153,12 @@ func (j *job) compose(ctx context.Context) (done bool, err error) {
 
 // composedName is of the object that holds the segments composed so far.
 func (j *job) composedName() string {
-	return fmt.Sprintf("%ssegments/composed-%06d", request.ArchivePrefix(j.slice.Project, j.slice.ID), j.pos.Composed)
+	return fmt.Sprintf("%ssegments/composed-%06d", objects.ArchivePrefix(j.slice.Project, j.slice.ID), j.pos.Composed)
 }
 
 // clear deletes all but the archive.
 func (j *job) clear(ctx context.Context) error {
-	names, err := request.Archive(ctx, j.bucket, j.slice.Project, j.slice.ID)
+	names, err := objects.Archive(ctx, j.bucket, j.slice.Project, j.slice.ID)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lethe-analytics/lethe/shared/chunk"
 	"github.com/lethe-analytics/lethe/shared/fault"
+	"github.com/lethe-analytics/lethe/shared/objects"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/project"
 	"github.com/lethe-analytics/lethe/shared/request"
@@ -57,7 +58,7 @@ type job struct {
 func (e *exporter) work(ctx context.Context, s *request.Slice) (request.Outcome, error) {
 	out, err := e.slice(ctx, s)
 	if fault.Permanent(err) {
-		if _, e := request.DeleteArchive(ctx, e.bucket, s.Project, s.ID); e != nil {
+		if _, e := objects.DeleteArchive(ctx, e.bucket, s.Project, s.ID); e != nil {
 			return request.Outcome{}, e
 		}
 	}
@@ -166,9 +167,9 @@ func (j *job) put(ctx context.Context, name, kind string, data []byte) error {
 }
 
 func archiveName(r *request.Request) string {
-	return request.ArchivePrefix(r.Project, r.ID) + "archive.zip"
+	return objects.ArchivePrefix(r.Project, r.ID) + "archive.zip"
 }
 
 func segmentName(r *request.Request, n int) string {
-	return fmt.Sprintf("%ssegments/%06d", request.ArchivePrefix(r.Project, r.ID), n)
+	return fmt.Sprintf("%ssegments/%06d", objects.ArchivePrefix(r.Project, r.ID), n)
 }

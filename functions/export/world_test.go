@@ -17,10 +17,11 @@ import (
 	"cloud.google.com/go/storage"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/emulators/local/localstorage"
 	"github.com/lethe-analytics/lethe/functions/export"
 	"github.com/lethe-analytics/lethe/functions/store"
 	"github.com/lethe-analytics/lethe/shared/event"
-	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/objects"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/project"
 	"github.com/lethe-analytics/lethe/shared/queue"
@@ -45,12 +46,12 @@ func newWorld(t testing.TB, slice, ttl time.Duration) *world {
 	t.Helper()
 	w := &world{Tenant: local.NewTenant(t, nil), t: t}
 	w.ps = w.OpenPubSub(t)
-	var objects *local.Storage
-	objects, w.bucket = w.OpenBucket(t)
+	var cloud *localstorage.Storage
+	cloud, w.bucket = localstorage.OpenBucket(t, w.Tenant)
 	w.key = w.newKey(w.Project, project.Privacy)
-	w.config = export.Config{Config: w.Config, Signing: gcp.Signing{KeyFile: objects.KeyFile, Account: local.SigningAccount},
+	w.config = export.Config{Config: w.Config, Signing: objects.Signing{KeyFile: cloud.KeyFile, Account: localstorage.SigningAccount},
 		URLTTL: ttl, Timeout: time.Minute, PublishTimeout: 30 * time.Second, Slice: slice}
-	signer, err := gcp.NewURLSigner(w.config.Signing, w.bucket)
+	signer, err := objects.NewURLSigner(w.config.Signing, w.bucket)
 	if err != nil {
 		t.Fatal(err)
 	}

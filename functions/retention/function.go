@@ -28,6 +28,7 @@ import (
 
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/objects"
 	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/topology"
 	"github.com/lethe-analytics/lethe/shared/web"
@@ -91,11 +92,11 @@ func openWorker(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	objects, err := gcp.OpenStorage(ctx, c.Config)
+	bucket, err := objects.Open(ctx, c.Config)
 	if err != nil {
 		return nil, err
 	}
-	return NewWorker(c, db, objects.Bucket(c.Bucket), ps), nil
+	return NewWorker(c, db, bucket, ps), nil
 }
 
 // NewWorker makes the handler that purges.

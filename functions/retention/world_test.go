@@ -14,6 +14,7 @@ import (
 	"cloud.google.com/go/storage"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/emulators/local/localstorage"
 	"github.com/lethe-analytics/lethe/functions/retention"
 	"github.com/lethe-analytics/lethe/functions/store"
 	"github.com/lethe-analytics/lethe/shared/chunk"
@@ -44,7 +45,7 @@ func newWorld(t testing.TB, slice time.Duration, change func(*project.Project)) 
 	t.Helper()
 	w := &world{Tenant: local.NewTenant(t, change), t: t}
 	w.ps = w.OpenPubSub(t)
-	_, w.bucket = w.OpenBucket(t)
+	_, w.bucket = localstorage.OpenBucket(t, w.Tenant)
 	w.key = w.Key
 	w.set(start)
 	c := retention.Config{Config: w.Config, Timeout: time.Minute, PreviewTime: time.Minute, PublishTimeout: 30 * time.Second, Slice: slice, SweepIdle: time.Second,

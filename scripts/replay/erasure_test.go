@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/emulators/local/localstorage"
 	erase "github.com/lethe-analytics/lethe/functions/delete"
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/queue"
@@ -37,7 +38,7 @@ func TestReplayDuringErasure(t *testing.T) {
 	t.Parallel()
 	tenant := local.NewTenant(t, nil)
 	ps := tenant.OpenPubSub(t)
-	_, bucket := tenant.OpenBucket(t)
+	_, bucket := localstorage.OpenBucket(t, tenant)
 	keys, err := local.MakeKeys(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

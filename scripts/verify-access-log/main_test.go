@@ -14,9 +14,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/emulators/local/localstorage"
 	"github.com/lethe-analytics/lethe/functions/admin"
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/access/merkle"
+	"github.com/lethe-analytics/lethe/shared/access/seal"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/project"
 )
@@ -26,7 +28,7 @@ type world struct {
 	*local.Tenant
 	t      *testing.T
 	log    *access.Log
-	sealer *access.Sealer
+	sealer *seal.Sealer
 	bucket *storage.BucketHandle
 	url    string
 }
@@ -36,10 +38,10 @@ func newWorld(t *testing.T) *world { return newWorldOf(t, local.LogKey(t)) }
 func newWorldOf(t *testing.T, key *merkle.Key) *world {
 	t.Helper()
 	w := &world{Tenant: local.NewTenant(t, nil), t: t}
-	_, w.bucket = w.OpenBucket(t)
+	_, w.bucket = localstorage.OpenBucket(t, w.Tenant)
 	guard := w.Guard(t)
 	w.log = w.OpenLog(t)
-	w.sealer = access.NewSealer(w.Default, w.bucket, key)
+	w.sealer = seal.New(w.Default, w.bucket, key)
 	server := httptest.NewServer(admin.New(admin.Config{Timeout: time.Minute}, guard, admin.Stores{DB: w.Default, Bucket: w.bucket, Key: key}))
 	t.Cleanup(server.Close)
 	w.url = server.URL

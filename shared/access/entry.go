@@ -5,7 +5,7 @@
 //	                                 └─▶ Entry ─▶ Log.Write ─┬─▶ (default) projects/{project}/access/{entry}
 //	                                                         └─▶ Cloud Logging, log "access"
 //	                                      both written? ─▶ the answer leaves; else 503
-//	every minute: entries that are not sealed ─▶ Sealer ─▶ package merkle: a Merkle tree and signed
+//	every minute: entries that are not sealed ─▶ package seal: a Merkle tree and signed
 //	              checkpoints in the bucket; (default) projects/{project}/sealing/tree: how far it is
 //
 // An entry's document holds the canonical JSON of the entry, its leaf in the tree,
@@ -90,8 +90,8 @@ func newID(at time.Time) string {
 	return at.UTC().Format(idTime) + "-" + hex.EncodeToString(b)
 }
 
-// timeOf is the time in an entry's id; the zero time if there is none in it.
-func timeOf(id string) time.Time {
+// TimeOf is the time in an entry's id; the zero time if there is none in it.
+func TimeOf(id string) time.Time {
 	stamp, _, _ := strings.Cut(id, "-")
 	at, _ := time.Parse(idTime, stamp)
 	return at

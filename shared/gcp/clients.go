@@ -10,7 +10,6 @@ import (
 	"cloud.google.com/go/firestore"
 	"cloud.google.com/go/logging"
 	"cloud.google.com/go/pubsub/v2"
-	"cloud.google.com/go/storage"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -91,15 +90,6 @@ func OpenPubSub(ctx context.Context, c Config, opts ...option.ClientOption) (*pu
 	client, err := pubsub.NewClient(ctx, c.Project, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("open pubsub: %w", err)
-	}
-	return client, nil
-}
-
-// OpenStorage opens Cloud Storage.
-func OpenStorage(ctx context.Context, _ Config) (*storage.Client, error) {
-	client, err := storage.NewClient(ctx, storage.WithJSONReads())
-	if err != nil {
-		return nil, fmt.Errorf("open storage: %w", err)
 	}
 	return client, nil
 }

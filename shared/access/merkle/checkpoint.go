@@ -1,15 +1,6 @@
-// Package merkle keeps a project's transparency log in the bucket: a Merkle tree
-// (RFC 6962) in tiles, and signed checkpoints of it, in the forms of
-// https://c2sp.org/tlog-tiles and https://c2sp.org/tlog-checkpoint.
-//
-//	access-log/{project}/tile/8/{level}/{n}   hashes, 256 a tile; .p/{w}: the first w of a tile not full yet
-//	access-log/{project}/checkpoints/{n}      origin, size and root of the tree, signed; n is 2^63 - 1 - size
-//
-//	leaves' hashes ─▶ Append ─▶ tiles ─▶ checkpoints
-//	Reader: a hash is believed only if it leads to the root that a checkpoint signs.
-//
-// Tiles and checkpoints are written once and never changed, so that a retention lock
-// may lie on them.
+// Package merkle signs and verifies checkpoints of a project's transparency log, a
+// Merkle tree (RFC 6962), in the form of https://c2sp.org/tlog-checkpoint: origin, size
+// and root. Package seal makes the tree.
 package merkle
 
 import (
@@ -25,6 +16,9 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
+
+// Height of the tiles: 256 hashes, 8 KB.
+const Height = 8
 
 // KeyName is the name of the key in a checkpoint's signature.
 const KeyName = "lethe-access-log"
@@ -50,8 +44,8 @@ func (k *Key) After(publics []string) error {
 	return nil
 }
 
-// open verifies a checkpoint of this key or of an earlier one, and says which.
-func (k *Key) open(checkpoint []byte, project string) (tree tlog.Tree, by *Key, err error) {
+// Open verifies a checkpoint of this key or of an earlier one, and says which.
+func (k *Key) Open(checkpoint []byte, project string) (tree tlog.Tree, by *Key, err error) {
 	for _, by := range append([]*Key{k}, k.earlier...) {
 		tree, failed := Open(checkpoint, project, by.Verifier)
 		if failed == nil {
@@ -65,7 +59,7 @@ func (k *Key) open(checkpoint []byte, project string) (tree tlog.Tree, by *Key, 
 // PublicOf is the key that verifies a checkpoint of Latest: until something is sealed
 // with a new one, the one before.
 func (k *Key) PublicOf(checkpoint []byte, project string) (string, error) {
-	_, by, err := k.open(checkpoint, project)
+	_, by, err := k.Open(checkpoint, project)
 	if err != nil {
 		return "", err
 	}

@@ -1,4 +1,4 @@
-package gcp
+package objects
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"cloud.google.com/go/storage"
 
 	"github.com/lethe-analytics/lethe/shared/fault"
+	"github.com/lethe-analytics/lethe/shared/gcp"
 )
 
 // Signing says with which key URLs of objects are signed. Without a key file the
@@ -31,7 +32,7 @@ func (s *Signing) Validate() error {
 	if s.KeyFile != "" && s.Account == "" {
 		return errors.New("LETHE_SIGNING_KEY_FILE needs LETHE_SIGNING_ACCOUNT")
 	}
-	return Positive(map[string]time.Duration{"LETHE_SIGNING_TIMEOUT": s.Timeout})
+	return gcp.Positive(map[string]time.Duration{"LETHE_SIGNING_TIMEOUT": s.Timeout})
 }
 
 // URLSigner makes signed URLs of a bucket's objects.

@@ -1,4 +1,4 @@
-package gcp_test
+package objects_test
 
 import (
 	"net/http"
@@ -10,7 +10,7 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/lethe-analytics/lethe/shared/fault"
-	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/objects"
 )
 
 // down answers every request with 503, as IAM may for a while.
@@ -28,7 +28,7 @@ func TestURLWithoutIAM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := gcp.NewURLSigner(gcp.Signing{Account: "export@example.iam.gserviceaccount.com", Timeout: 50 * time.Millisecond}, client.Bucket("archives"))
+	s, err := objects.NewURLSigner(objects.Signing{Account: "export@example.iam.gserviceaccount.com", Timeout: 50 * time.Millisecond}, client.Bucket("archives"))
 	if err != nil {
 		t.Fatal(err)
 	}

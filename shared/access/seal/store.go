@@ -1,4 +1,4 @@
-package merkle
+package seal
 
 import (
 	"bytes"
@@ -15,10 +15,9 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/api/googleapi"
 	"google.golang.org/api/iterator"
-)
 
-// Height of the tiles: 256 hashes, 8 KB.
-const Height = 8
+	"github.com/lethe-analytics/lethe/shared/access/merkle"
+)
 
 // maxObject bounds what is read of an object.
 const maxObject = 64 << 10
@@ -39,7 +38,7 @@ func checkpointName(size int64) string { return fmt.Sprintf("checkpoints/%019d",
 
 // Latest is the newest checkpoint and the tree that it signs, which is empty where
 // nothing has been sealed yet. The key, or one before it, has signed it.
-func (s *Store) Latest(ctx context.Context, k *Key) (checkpoint []byte, tree tlog.Tree, err error) {
+func (s *Store) Latest(ctx context.Context, k *merkle.Key) (checkpoint []byte, tree tlog.Tree, err error) {
 	prefix := "access-log/" + s.Project + "/"
 	list := s.Bucket.Objects(ctx, &storage.Query{Prefix: prefix + "checkpoints/", Projection: storage.ProjectionNoACL})
 	list.PageInfo().MaxSize = 1
@@ -53,7 +52,7 @@ func (s *Store) Latest(ctx context.Context, k *Key) (checkpoint []byte, tree tlo
 	if checkpoint, err = s.read(ctx, strings.TrimPrefix(newest.Name, prefix)); err != nil {
 		return nil, tree, err
 	}
-	tree, _, err = k.open(checkpoint, s.Project)
+	tree, _, err = k.Open(checkpoint, s.Project)
 	return checkpoint, tree, err
 }
 
@@ -114,7 +113,7 @@ type tiles struct {
 }
 
 // Height implements tlog.TileReader.
-func (t *tiles) Height() int { return Height }
+func (t *tiles) Height() int { return merkle.Height }
 
 // ReadTiles implements tlog.TileReader.
 func (t *tiles) ReadTiles(list []tlog.Tile) ([][]byte, error) {

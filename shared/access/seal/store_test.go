@@ -1,4 +1,4 @@
-package merkle_test
+package seal_test
 
 import (
 	"net/http"
@@ -10,7 +10,8 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
-	"github.com/lethe-analytics/lethe/shared/access/merkle"
+	"github.com/lethe-analytics/lethe/emulators/local/localstorage"
+	"github.com/lethe-analytics/lethe/shared/access/seal"
 )
 
 // forbidding answers as Cloud Storage may answer who may create objects and not replace
@@ -31,13 +32,13 @@ func (forbidding) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestAppendAgain(t *testing.T) {
 	t.Parallel()
 	n := local.NewTenant(t, nil)
-	_, bucket := n.OpenBucket(t)
+	_, bucket := localstorage.OpenBucket(t, n)
 	client, err := storage.NewClient(t.Context(), storage.WithJSONReads(), option.WithHTTPClient(&http.Client{Transport: forbidding{}}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	key := local.LogKey(t)
-	s := &merkle.Store{Bucket: client.Bucket(n.Config.Bucket), Project: "app"}
+	s := &seal.Store{Bucket: client.Bucket(n.Config.Bucket), Project: "app"}
 	leaves := []tlog.Hash{tlog.RecordHash([]byte("one")), tlog.RecordHash([]byte("two"))}
 	cutOff := func() {
 		t.Helper()

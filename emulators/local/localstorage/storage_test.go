@@ -1,4 +1,4 @@
-package local
+package localstorage
 
 import (
 	"context"
@@ -13,12 +13,14 @@ import (
 
 	"cloud.google.com/go/storage"
 	"google.golang.org/api/option"
+
+	"github.com/lethe-analytics/lethe/emulators/local"
 )
 
 // openStorage starts a fake with one bucket that holds "a dir/ö+1.txt".
 func openStorage(t *testing.T, keep bool, dir string) (*Storage, *storage.Client) {
 	t.Helper()
-	s, err := StartStorage(dir, keep)
+	s, err := Start(dir, keep)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +164,7 @@ func TestSignedURLExpires(t *testing.T) {
 			t.Fatalf("before: got %d %s", code, body)
 		}
 	}
-	eventually(t, 2*time.Minute, func() error {
+	local.Eventually(t, 2*time.Minute, func() error {
 		code, body := do(t, "GET", u)
 		if code != 403 || !strings.Contains(body, "ExpiredToken") {
 			return fmt.Errorf("got %d %s, want 403 ExpiredToken", code, body)

@@ -1,4 +1,7 @@
-package local
+// Package localstorage is Cloud Storage on one machine: fake-gcs-server behind a verifier
+// of signed URLs. It stands apart from package local because the storage client is a
+// quarter of what most tests would have to be linked with.
+package localstorage
 
 import (
 	"crypto/rand"
@@ -15,6 +18,8 @@ import (
 	"time"
 
 	"github.com/fsouza/fake-gcs-server/fakestorage"
+
+	"github.com/lethe-analytics/lethe/emulators/local"
 )
 
 // SigningAccount is the service account whose key the storage fake accepts.
@@ -30,9 +35,9 @@ type Storage struct {
 	server *http.Server
 }
 
-// StartStorage serves a fake whose objects are in memory, or in dir/objects if
+// Start serves a fake whose objects are in memory, or in dir/objects if
 // keep is true. The signing key is in dir in either case.
-func StartStorage(dir string, keep bool) (*Storage, error) {
+func Start(dir string, keep bool) (*Storage, error) {
 	keyFile := filepath.Join(dir, "signing-key.pem")
 	key, err := signingKey(keyFile)
 	if err != nil {
@@ -118,5 +123,5 @@ func newSigningKey(file string) (*rsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return key, writeKey(file, key)
+	return key, local.WriteKey(file, key)
 }

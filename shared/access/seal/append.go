@@ -1,4 +1,4 @@
-package merkle
+package seal
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/lethe-analytics/lethe/shared/access/merkle"
 )
 
 // Append adds the hashes of the leaves from an index on to the tree, and signs and
@@ -13,7 +15,7 @@ import (
 // off: leaves that the newest checkpoint has already are passed over, and the same
 // leaves make the same tiles. So two at a time do no harm: they are given beginnings of
 // the same list.
-func (s *Store) Append(ctx context.Context, k *Key, from int64, leaves []tlog.Hash) error {
+func (s *Store) Append(ctx context.Context, k *merkle.Key, from int64, leaves []tlog.Hash) error {
 	_, old, err := s.Latest(ctx, k)
 	if err != nil {
 		return err
@@ -76,7 +78,7 @@ func (s *Store) same(ctx context.Context, tree tlog.Tree, from int64, leaves []t
 func (s *Store) writeTiles(ctx context.Context, hashes tlog.HashReader, from, to int64) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
-	for _, t := range tlog.NewTiles(Height, from, to) {
+	for _, t := range tlog.NewTiles(merkle.Height, from, to) {
 		data, err := tlog.ReadTileData(t, hashes)
 		if err != nil {
 			return fmt.Errorf("make a tile of the access log: %w", err)

@@ -1,4 +1,16 @@
-package access
+// Package seal keeps a project's access log as a transparency log in the bucket: a
+// Merkle tree (RFC 6962) in tiles, and signed checkpoints of it, in the forms of
+// https://c2sp.org/tlog-tiles and https://c2sp.org/tlog-checkpoint.
+//
+//	access-log/{project}/tile/8/{level}/{n}   hashes, 256 a tile; .p/{w}: the first w of a tile not full yet
+//	access-log/{project}/checkpoints/{n}      origin, size and root of the tree, signed; n is 2^63 - 1 - size
+//
+//	entries not sealed ─ Sealer ─▶ places ─ Store.Append ─▶ tiles ─▶ checkpoints
+//	Store.Reader: a hash is believed only if it leads to the root that a checkpoint signs.
+//
+// Tiles and checkpoints are written once and never changed, so that a retention lock
+// may lie on them.
+package seal
 
 import (
 	"context"
@@ -13,6 +25,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/access/merkle"
 	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/gcp"
@@ -25,8 +38,8 @@ type Sealer struct {
 	key    *merkle.Key
 }
 
-// NewSealer makes a sealer.
-func NewSealer(db *firestore.Client, bucket *storage.BucketHandle, key *merkle.Key) *Sealer {
+// New makes a sealer.
+func New(db *firestore.Client, bucket *storage.BucketHandle, key *merkle.Key) *Sealer {
 	return &Sealer{db: db, bucket: bucket, key: key}
 }
 
@@ -100,7 +113,7 @@ func (s *Sealer) placeAll(ctx context.Context, project string) error {
 	if room <= 0 {
 		return nil
 	}
-	entries, err := s.db.Collection("projects/"+project+"/"+Collection).Where("sealed", "==", false).
+	entries, err := s.db.Collection("projects/"+project+"/"+access.Collection).Where("sealed", "==", false).
 		OrderBy(firestore.DocumentID, firestore.Asc).Select("leaf").Limit(room).Documents(ctx).GetAll()
 	if err != nil {
 		return fmt.Errorf("find entries to seal: %w", err)
@@ -170,7 +183,7 @@ func (s *Sealer) publish(ctx context.Context, project string) (done bool, err er
 		return true, err
 	}
 	leaves := p.hashes()
-	store := merkle.Store{Bucket: s.bucket, Project: project}
+	store := Store{Bucket: s.bucket, Project: project}
 	if err := store.Append(ctx, s.key, p.Size-int64(len(leaves)), leaves); err != nil {
 		return false, err
 	}
@@ -187,11 +200,11 @@ func (s *Sealer) Waiting(ctx context.Context) (projects []string, err error) {
 	now := time.Now()
 	oldest := now
 	since := func(id string) {
-		if at := timeOf(id); at.Before(oldest) {
+		if at := access.TimeOf(id); at.Before(oldest) {
 			oldest = at
 		}
 	}
-	q := s.db.CollectionGroup(Collection).Where("sealed", "==", false).OrderBy(firestore.DocumentID, firestore.Asc).Select().Limit(1)
+	q := s.db.CollectionGroup(access.Collection).Where("sealed", "==", false).OrderBy(firestore.DocumentID, firestore.Asc).Select().Limit(1)
 	for {
 		found, err := q.Documents(ctx).GetAll()
 		if err != nil {
