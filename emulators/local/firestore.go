@@ -21,6 +21,7 @@ type Firestore struct {
 	mu      sync.Mutex // held by what starts or ends the process
 	addr    string     // of the emulator itself; Host unless there is a gate
 	proc    *Process
+	classes classes
 	stopped bool
 }
 
@@ -55,11 +56,12 @@ func (f *Firestore) start(ctx context.Context, load string) error {
 	if err != nil {
 		return err
 	}
+	shared := sharedClasses(java, jars[0])
 	proc, addr, err := startOnPort(func(port int) (*Process, error) {
 		// The heap is bounded: unbounded it grows to 5 GB.
-		args := append(slices.Clone(javaFlags), "-Xmx1g", "-cp", jars[0],
+		args := slices.Concat(javaFlags, shared.flags(), []string{"-Xmx1g", "-cp", jars[0],
 			"com.google.cloud.datastore.emulator.firestore.CloudFirestore", "start",
-			"--host=127.0.0.1", "--port="+strconv.Itoa(port), "--database-mode=firestore-native")
+			"--host=127.0.0.1", "--port=" + strconv.Itoa(port), "--database-mode=firestore-native"})
 		p, err := f.reaper.Start("firestore", exec.Command(java, args...), nil)
 		if err != nil {
 			return nil, err
@@ -73,7 +75,7 @@ func (f *Firestore) start(ctx context.Context, load string) error {
 	if err != nil {
 		return err // f.proc remains what it was: Stop needs one
 	}
-	f.proc, f.addr = proc, addr
+	f.proc, f.classes, f.addr = proc, shared, addr
 	if load != "" {
 		if err := f.load(ctx, load); err != nil {
 			proc.Kill()
@@ -135,5 +137,5 @@ func (f *Firestore) Stop() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.stopped = true
-	f.proc.Kill() // it keeps nothing on disk, so there is nothing to end in order
+	f.classes.end(f.proc)
 }

@@ -14,6 +14,7 @@ type PubSub struct {
 	Host string // for PUBSUB_EMULATOR_HOST
 
 	proc    *Process
+	classes classes
 	failed  chan error
 	stopped atomic.Bool
 }
@@ -24,10 +25,10 @@ func StartPubSub(ctx context.Context, r *Reaper) (*PubSub, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &PubSub{failed: make(chan error, 1)}
+	p := &PubSub{classes: sharedClasses(java, jars[0]), failed: make(chan error, 1)}
 	p.proc, p.Host, err = startOnPort(func(port int) (*Process, error) {
-		args := append(slices.Clone(javaFlags), "-Xmx256m", "-jar", jars[0],
-			"--host=127.0.0.1", "--port="+strconv.Itoa(port))
+		args := slices.Concat(javaFlags, p.classes.flags(), []string{"-Xmx256m", "-jar", jars[0],
+			"--host=127.0.0.1", "--port=" + strconv.Itoa(port)})
 		proc, err := r.Start("pubsub", exec.Command(java, args...), nil)
 		if err != nil {
 			return nil, err
@@ -59,5 +60,5 @@ func (p *PubSub) Failed() <-chan error { return p.failed }
 // Stop ends the emulator; its messages are gone unless saved (SaveMessages).
 func (p *PubSub) Stop() {
 	p.stopped.Store(true)
-	p.proc.Kill()
+	p.classes.end(p.proc)
 }
