@@ -27,7 +27,7 @@ func TestCutOff(t *testing.T) {
 	for _, name := range []string{"REPORT", "PERSON", "EXPORT", "DELETE", "OPENDSR", "RETENTION", "INCIDENT", "ADMIN"} {
 		short = append(short, "LETHE_"+name+"_TIMEOUT=8s")
 	}
-	m := &matrix{live: startLiveWith(t, short), ids: map[string]string{}}
+	m := &matrix{live: startLive(t, short...), ids: map[string]string{}}
 	m.fill(t)
 
 	m.everywhere(t, "all is well", func(e access.Endpoint, code int, _ string) string {

@@ -52,7 +52,7 @@ func TestDataIsKept(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	first := startLive(t, "-data", dir)
+	first := startRace(t, "-data", dir)
 	if again := emulators(t, "-addr", "localhost:0", "-data", dir); again.Start() != nil || again.end(t) != 1 ||
 		!strings.Contains(again.stderr.String(), "is in use by another run") {
 		t.Errorf("a second run in the same directory: %s", again.stderr)
@@ -81,7 +81,7 @@ func TestDataIsKept(t *testing.T) {
 	}
 	first.finish(t)
 
-	second := startLive(t, "-data", dir)
+	second := startRace(t, "-data", dir)
 	if second.env["LETHE_TOKEN"] != first.env["LETHE_TOKEN"] || second.env["LETHE_KEY"] != first.env["LETHE_KEY"] {
 		t.Error("the credentials are others")
 	}

@@ -13,7 +13,7 @@ import (
 // TestFaults sends events while functions are killed and Firestore is restarted.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	s := startLive(t)
+	s := startRace(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	send := func(insertID string) {
@@ -51,7 +51,7 @@ func TestFaults(t *testing.T) {
 // TestEmulatorLost ends the system when an emulator is gone with its data.
 func TestEmulatorLost(t *testing.T) {
 	t.Parallel()
-	s := startLive(t)
+	s := startRace(t)
 	for _, pid := range s.processes(t) {
 		if cmdline(t, pid, "cloud-pubsub-emulator") {
 			kill(t, pid)

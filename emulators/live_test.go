@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,18 +20,31 @@ type live struct {
 	env map[string]string
 }
 
-// startLive starts a system and reads what its COMMAND finds in the environment.
-// COMMAND ends with its input.
-func startLive(t *testing.T, args ...string) *live {
+// liveCommand finds out the environment and ends with its input.
+var liveCommand = []string{"--", "sh", "-c", "env; echo =====; cat >/dev/null"}
+
+// startLive starts a system to test the functions in, with variables set. It is built
+// without the race detector, which the tests of the program itself have.
+func startLive(t *testing.T, env ...string) *live {
 	t.Helper()
-	return startLiveWith(t, nil, args...)
+	path, err := plain()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newProgram(t, path, append([]string{"-addr", "localhost:0"}, liveCommand...)...)
+	p.Env = append(p.Env, env...)
+	return newLive(t, p)
 }
 
-// startLiveWith starts it with variables set.
-func startLiveWith(t *testing.T, env []string, args ...string) *live {
+// startRace starts a system to test the program itself.
+func startRace(t *testing.T, args ...string) *live {
 	t.Helper()
-	p := emulators(t, append(append([]string{"-addr", "localhost:0"}, args...), "--", "sh", "-c", "env; echo =====; cat >/dev/null")...)
-	p.Env = append(p.Env, env...)
+	return newLive(t, emulators(t, slices.Concat([]string{"-addr", "localhost:0"}, args, liveCommand)...))
+}
+
+// newLive starts it and reads what its COMMAND finds in the environment.
+func newLive(t *testing.T, p *program) *live {
+	t.Helper()
 	s := &live{program: p, env: map[string]string{}}
 	for _, line := range p.begin(t, "=====") {
 		k, v, _ := strings.Cut(line, "=")

@@ -37,12 +37,12 @@ const (
 	othersDay                                 = "2024-06-01"
 )
 
-// TestMillion exports and erases a person of a million events in slices of some
-// seconds, while the workers are killed between and inside slices, and compares
+// TestMillion exports and erases a person of a million events in slices of a
+// second, while the workers are killed between and inside slices, and compares
 // all other persons' documents before and after.
 func TestMillion(t *testing.T) {
 	t.Parallel()
-	s := &erasing{storm: &storm{live: startLiveWith(t, []string{"LETHE_EXPORT_SLICE=5s", "LETHE_DELETE_SLICE=2s"})}}
+	s := &erasing{storm: &storm{live: startLive(t, "LETHE_EXPORT_SLICE=1s", "LETHE_DELETE_SLICE=1s")}}
 	db := s.clients(t).dbs[topology.DefaultDatabase]
 	p, err := project.Get(t.Context(), db, demoProject)
 	if err != nil {
