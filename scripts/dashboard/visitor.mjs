@@ -78,8 +78,8 @@ export async function unfold(page, legend) {
 const copy = await (await browser.newContext()).newPage(); // one for all: its start is what costs
 
 // look checks the page as it stands by axe, at the widths of a desk and of a phone, light
-// and dark, and takes a picture of each if it has a name. Axe needs JavaScript, so it gets
-// a copy.
+// and dark (where only colours are others), and takes a picture of each if it has a name.
+// Axe needs JavaScript, so it gets a copy.
 export async function look(page, name) {
   const body = await page.content();
   await copy.route(page.url(), (route) => route.fulfill({ contentType: "text/html", body }));
@@ -91,10 +91,10 @@ export async function look(page, name) {
     for (const colorScheme of ["light", "dark"]) {
       await copy.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       const at = `${name}-${width}-${colorScheme}`;
-      const { violations, wide } = await copy.evaluate(async () => ({
-        violations: (await axe.run({ resultTypes: ["violations"] })).violations,
+      const { violations, wide } = await copy.evaluate(async (options) => ({
+        violations: (await axe.run(options)).violations,
         wide: document.documentElement.scrollWidth - innerWidth,
-      }));
+      }), { resultTypes: ["violations"], ...(colorScheme === "dark" && { runOnly: ["color-contrast", "link-in-text-block"] }) });
       found.push(...violations.flatMap((v) => v.nodes.map((n) => `${at}: ${v.id}: ${n.html}: ${n.failureSummary}`)));
       if (wide > 0) found.push(`${at}: the page is ${wide} px too wide`);
       if (name) await copy.screenshot({ path: new URL(`${at}.png`, screenshots).pathname, fullPage: true });
