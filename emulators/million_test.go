@@ -27,10 +27,11 @@ import (
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
-// The person of TestMillion: so many days, chunks a day and events a chunk; and the
-// other persons of the project.
+// The person of TestMillion: so many days, chunks a day and events a chunk (each slice
+// begins with a query, for which the emulator reads all of the chunks); and the other
+// persons of the project.
 const (
-	millionDays, millionChunks, millionEvents = 400, 50, 50
+	millionDays, millionChunks, millionEvents = 400, 20, 125
 	million                                   = millionDays * millionChunks * millionEvents
 	millionOthers                             = 9999
 	othersWith                                = 100 // one in so many of them has events: the emulator's queries pay for all there are
