@@ -35,7 +35,7 @@ var plain = sync.OnceValues(func() (_ string, err error) {
 		return "", err
 	}
 	path := filepath.Join(plainDir, "emulators")
-	if out, err := exec.Command("go", "build", "-ldflags=-s", "-o", path, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s", "-o", path, ".").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return path, nil
