@@ -67,12 +67,14 @@ func (s *system) close() {
 	if s.client != nil {
 		_ = s.client.Close()
 	}
+	var emulators sync.WaitGroup // the first of each kind takes some seconds to end: it archives its classes
 	if s.firestore != nil {
-		s.firestore.Stop()
+		emulators.Go(s.firestore.Stop)
 	}
 	if s.pubsub != nil {
-		s.pubsub.Stop()
+		emulators.Go(s.pubsub.Stop)
 	}
+	emulators.Wait()
 	if s.storage != nil {
 		s.storage.Stop()
 	}
