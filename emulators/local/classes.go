@@ -77,7 +77,7 @@ func (c classes) end(p *Process) {
 		return
 	}
 	p.Stop(archiveTime)
-	if os.Rename(c.made, c.file) != nil {
+	if !p.cmd.ProcessState.Exited() || os.Rename(c.made, c.file) != nil { // killed: it is not whole
 		_ = os.Remove(c.made)
 	}
 }
