@@ -198,11 +198,12 @@ func TestCutOffBeforeCheckpoint(t *testing.T) {
 	if _, err := w.ps.Publisher(topology.TopicSeals).Publish(t.Context(), message("{}")).Get(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(2 * time.Minute); waiting() > 0; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("what was cut off waits still")
+	local.Eventually(t, 2*time.Minute, func() error {
+		if waiting() > 0 {
+			return errors.New("what was cut off waits still")
 		}
-	}
+		return nil
+	})
 	w.checkSealed(len(ids))
 }
 
@@ -226,18 +227,16 @@ func TestSchedule(t *testing.T) {
 	}
 	for i, p := range projects {
 		store := seal.Store{Bucket: w.bucket, Project: p}
-		for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		local.Eventually(t, 2*time.Minute, func() error {
 			_, tree, err := store.Latest(t.Context(), w.key)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if i == 0 && tree.N == 0 || tree.N == 3 {
-				break
+				return nil
 			}
-			if time.Now().After(end) {
-				t.Fatalf("%s: %d entries are sealed", p, tree.N)
-			}
-		}
+			return fmt.Errorf("%s: %d entries are sealed", p, tree.N)
+		})
 	}
 }
 

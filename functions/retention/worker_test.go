@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/functions/retention"
 	"github.com/lethe-analytics/lethe/shared/chunk"
 	"github.com/lethe-analytics/lethe/shared/event"
@@ -77,18 +78,16 @@ func TestFanOut(t *testing.T) {
 // finished waits for a project's run.
 func (w *world) finished(p project.Project, day string) {
 	w.t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	local.Eventually(w.t, time.Minute, func() error {
 		docs, err := w.Default.Collection("projects/"+p.ID+"/retention_runs").Where("day", "==", day).Documents(w.t.Context()).GetAll()
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		if len(docs) == 1 && docs[0].Data()["finished"] != nil {
-			return
+			return nil
 		}
-		if time.Now().After(end) {
-			w.t.Fatalf("%s: no run has finished", p.ID)
-		}
-	}
+		return fmt.Errorf("%s: no run has finished", p.ID)
+	})
 }
 
 // TestDeliveries: what is delivered again, too early or wrongly.
