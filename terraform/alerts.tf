@@ -1,25 +1,5 @@
 # The alerts. Each has the name of its playbook, playbooks/NAME.md, and brings it along.
 
-variable "playbooks_url" {
-  description = "Where terraform/playbooks can be read."
-  type        = string
-  default     = "https://github.com/lethe-analytics/lethe/blob/main/terraform/playbooks"
-  validation {
-    condition     = can(regex("^https://[^\\s]+[^/]$", var.playbooks_url))
-    error_message = "Must begin with https:// and not end in a slash."
-  }
-}
-
-variable "refused_limit" {
-  description = "Above how many answers 401 in five minutes somebody may be trying keys."
-  type        = number
-  default     = 100
-  validation {
-    condition     = var.refused_limit > 0
-    error_message = "Must be above 0."
-  }
-}
-
 locals {
   limits = {
     purge_hours     = 26

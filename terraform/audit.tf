@@ -4,12 +4,6 @@
 #   Firestore, Storage, tokens of service accounts ─▶ Data Access audit logs ────┬─▶ alert human-access
 #   exports and copies of databases, keys of service accounts ─▶ Admin Activity ─┘
 
-variable "audit_functions" {
-  description = "Whether the functions' own reads and writes are in the audit logs too. Each is a log entry, which costs about as much as the read; the customer data that they give out is in the access log anyway."
-  type        = bool
-  default     = false
-}
-
 # datastore.googleapis.com stands for Firestore too; iam.googleapis.com for tokens that
 # somebody has made to act as a service account. Pub/Sub writes no audit log of messages
 # that are read, whatever is configured (https://cloud.google.com/pubsub/docs/audit-logging).

@@ -5,26 +5,6 @@
 #                                                  ├─▶ objectives (SLO)
 #                                                  └─▶ dashboard.tf
 
-variable "alert_emails" {
-  description = "Who is told of alerts, by e-mail. With none, alerts stand in Cloud Monitoring only."
-  type        = set(string)
-  default     = []
-  validation {
-    condition     = alltrue([for a in var.alert_emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", a))])
-    error_message = "Each must be an e-mail address."
-  }
-}
-
-variable "request_days" {
-  description = "Within how many days a data-subject request should be done. The law gives a month."
-  type        = number
-  default     = 3
-  validation {
-    condition     = var.request_days >= 1 && var.request_days <= 25 && floor(var.request_days) == var.request_days
-    error_message = "Must be a whole number of 1 to 25: over 25 days there is an alert."
-  }
-}
-
 locals {
   functions_log = "resource.type=\"cloud_run_revision\""
 

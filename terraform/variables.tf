@@ -173,6 +173,52 @@ variable "mail" {
   }
 }
 
+variable "alert_emails" {
+  description = "Who is told of alerts, by e-mail. With none, alerts stand in Cloud Monitoring only."
+  type        = set(string)
+  default     = []
+  validation {
+    condition     = alltrue([for a in var.alert_emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", a))])
+    error_message = "Each must be an e-mail address."
+  }
+}
+
+variable "request_days" {
+  description = "Within how many days a data-subject request should be done. The law gives a month."
+  type        = number
+  default     = 3
+  validation {
+    condition     = var.request_days >= 1 && var.request_days <= 25 && floor(var.request_days) == var.request_days
+    error_message = "Must be a whole number of 1 to 25: over 25 days there is an alert."
+  }
+}
+
+variable "playbooks_url" {
+  description = "Where terraform/playbooks can be read."
+  type        = string
+  default     = "https://github.com/lethe-analytics/lethe/blob/main/terraform/playbooks"
+  validation {
+    condition     = can(regex("^https://[^\\s]+[^/]$", var.playbooks_url))
+    error_message = "Must begin with https:// and not end in a slash."
+  }
+}
+
+variable "refused_limit" {
+  description = "Above how many answers 401 in five minutes somebody may be trying keys."
+  type        = number
+  default     = 100
+  validation {
+    condition     = var.refused_limit > 0
+    error_message = "Must be above 0."
+  }
+}
+
+variable "audit_functions" {
+  description = "Whether the functions' own reads and writes are in the audit logs too. Each is a log entry, which costs about as much as the read; the customer data that they give out is in the access log anyway."
+  type        = bool
+  default     = false
+}
+
 variable "dist" {
   description = "Folder of the archives that scripts/package made."
   type        = string

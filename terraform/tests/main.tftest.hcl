@@ -1,10 +1,11 @@
 # All of it as it is by default: with the load balancer, without keys of one's own. It is
-# one run, of which each takes Terraform some seconds.
+# one run, and a plan: each walk through the configuration, of which to apply and to
+# destroy are four more, starts the provider, and its schema takes seconds.
 
 mock_provider "google" {
-  mock_data "google_project" {
-    defaults = { number = "123456789012" }
-  }
+  override_during = plan # or what is made up for these is not known before they are
+  mock_resource "google_service_account" {}
+  mock_resource "google_compute_security_policy" {}
 }
 
 variables {
@@ -14,6 +15,7 @@ variables {
 }
 
 run "defaults" {
+  command = plan
   assert {
     condition     = alltrue([for k, id in output.account_ids : id == "lethe-${k}"])
     error_message = "Each folder of functions/ has a service account of its own name."
@@ -96,9 +98,7 @@ run "defaults" {
     error_message = "Cloud Monitoring takes no longer text."
   }
   assert {
-    condition = alltrue(flatten([for a in google_monitoring_alert_policy.alerts : [for c in a.conditions :
-      length(c.condition_threshold) + length(c.condition_absent) == 1
-    ]]))
+    condition     = alltrue(flatten([for a in google_monitoring_alert_policy.alerts : [for c in a.conditions : length(c.condition_threshold) + length(c.condition_absent) == 1]]))
     error_message = "A condition is of one form."
   }
   assert {
@@ -137,9 +137,7 @@ run "defaults" {
     error_message = "Reads and writes of data, and tokens of service accounts, are in the audit logs."
   }
   assert {
-    condition = alltrue(flatten([for c in google_project_iam_audit_config.data : [for l in c.audit_log_config : [for m in l.exempted_members :
-      startswith(m, "serviceAccount:")
-    ]]]))
+    condition     = alltrue(flatten([for c in google_project_iam_audit_config.data : [for l in c.audit_log_config : [for m in l.exempted_members : startswith(m, "serviceAccount:")]]]))
     error_message = "No human is exempt."
   }
   assert {
@@ -157,64 +155,9 @@ run "defaults" {
     error_message = "So does what copies a database whole, and a key by which to be a function."
   }
 
-  # What each function may do: all of it. README.md has the same as a table. What a role
-  # on a project reaches is in its condition.
+  # Rights: rights.yaml has all of them.
   assert {
-    condition = jsonencode(output.rights) == jsonencode({
-      admin = toset([
-        "roles/datastore.user on database (default)", "roles/datastore.user on database edge", "roles/logging.logWriter on project",
-        "roles/pubsub.publisher on topic seals", "roles/pubsub.publisher on topic seals-dead", "roles/pubsub.publisher on topic webhooks",
-        "roles/secretmanager.secretAccessor on secret lethe-access-log-key", "roles/run.invoker on function admin-worker",
-        "roles/storage.objectCreator on bucket access log", "roles/storage.objectViewer on bucket access log", "roles/cloudkms.signerVerifier on key receipts",
-      ])
-      dashboard = toset(["roles/secretmanager.secretAccessor on secret lethe-staff-client"])
-      delete = toset([
-        "roles/datastore.user on database (default)", "roles/datastore.user on database edge", "roles/logging.logWriter on project",
-        "roles/pubsub.publisher on topic deletions", "roles/pubsub.publisher on topic deletions-dead",
-        "roles/pubsub.publisher on topic callbacks", "roles/pubsub.publisher on topic webhooks",
-        "roles/pubsub.publisher on topic events-dead", "roles/pubsub.subscriber on subscription events-dead",
-        "roles/run.invoker on function delete-worker",
-        "projects/lethe-test/roles/letheArchiveEraser on bucket exports", "roles/cloudkms.signerVerifier on key receipts",
-      ])
-      export = toset([
-        "roles/datastore.user on database (default)", "roles/logging.logWriter on project",
-        "roles/pubsub.publisher on topic exports", "roles/pubsub.publisher on topic exports-dead",
-        "roles/pubsub.publisher on topic callbacks", "roles/pubsub.publisher on topic webhooks",
-        "roles/run.invoker on function export-worker",
-        "roles/storage.objectUser on bucket exports", "roles/iam.serviceAccountTokenCreator on itself",
-      ])
-      incident = toset([
-        "roles/datastore.user on database (default)", "roles/logging.logWriter on project",
-        "roles/pubsub.publisher on topic incidents", "roles/pubsub.publisher on topic incidents-dead",
-        "roles/pubsub.publisher on topic webhooks", "roles/pubsub.publisher on topic webhooks-dead",
-        "roles/secretmanager.secretAccessor on secret lethe-smtp-password",
-        "roles/run.invoker on function incident-worker", "roles/run.invoker on function webhook-worker",
-      ])
-      ingest = toset(["roles/datastore.viewer on database edge", "roles/pubsub.publisher on topic events"])
-      opendsr = toset([
-        "roles/datastore.user on database (default)", "roles/logging.logWriter on project",
-        "roles/pubsub.publisher on topic exports", "roles/pubsub.publisher on topic deletions",
-        "roles/pubsub.publisher on topic callbacks", "roles/pubsub.publisher on topic callbacks-dead",
-        "roles/secretmanager.secretAccessor on secret lethe-opendsr-key", "roles/secretmanager.secretAccessor on secret lethe-opendsr-cert",
-        "roles/run.invoker on function opendsr-worker",
-      ])
-      person = toset([
-        "roles/datastore.user on database (default)", "roles/datastore.user on database edge", "roles/logging.logWriter on project",
-        "roles/pubsub.publisher on topic rectifications", "roles/pubsub.publisher on topic rectifications-dead",
-        "roles/pubsub.publisher on topic webhooks", "roles/run.invoker on function person-worker",
-      ])
-      report = toset(["roles/datastore.user on database (default)", "roles/logging.logWriter on project"])
-      retention = toset([
-        "roles/datastore.user on database (default)", "roles/logging.logWriter on project",
-        "roles/pubsub.publisher on topic retention", "roles/pubsub.publisher on topic retention-dead",
-        "roles/pubsub.publisher on topic events-dead", "roles/pubsub.subscriber on subscription events-dead",
-        "roles/run.invoker on function retention-worker", "projects/lethe-test/roles/letheArchiveEraser on bucket exports",
-      ])
-      store = toset([
-        "roles/datastore.user on database (default)", "roles/datastore.user on database edge",
-        "roles/pubsub.publisher on topic events-dead", "roles/run.invoker on function store",
-      ])
-    })
+    condition     = jsonencode(output.rights) == jsonencode({ for f, rights in yamldecode(file("${path.module}/tests/rights.yaml")) : f => toset(rights) })
     error_message = "The rights have changed: ${jsonencode(output.rights)}"
   }
   assert {
@@ -236,11 +179,67 @@ run "defaults" {
     error_message = "The eraser of archives can't read them."
   }
   assert {
-    condition     = google_project_iam_member.builder_reads.condition[0].expression == "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-123456789012-\")"
-    error_message = "The builder reads the sources, and no archive."
-  }
-  assert {
     condition     = local.builder == "projects/lethe-test/serviceAccounts/${google_service_account.builder.email}"
     error_message = "Functions are built by the builder."
+  }
+
+  # The load balancer.
+  assert {
+    condition     = alltrue([for f in values(output.functions) : f.public == !f.worker && f.ingress == (f.worker ? "ALLOW_INTERNAL_ONLY" : "ALLOW_INTERNAL_AND_GCLB")])
+    error_message = "APIs are reached through the load balancer alone, workers by Pub/Sub alone."
+  }
+  assert {
+    condition     = jsonencode(keys(google_compute_backend_service.functions)) == jsonencode(sort([for k, f in output.functions : k if !f.worker]))
+    error_message = "The load balancer has all APIs, and no worker."
+  }
+  assert {
+    condition = alltrue([for k, b in google_compute_backend_service.functions :
+      b.security_policy == google_compute_security_policy.armor[k == "ingest" ? "intake" : "api"].id && b.custom_request_headers == toset(["X-Client-Region:{client_region}"])
+    ])
+    error_message = "Cloud Armor is before every function, and each is told the client's region."
+  }
+  assert {
+    condition     = anytrue([for r in google_compute_security_policy.armor["api"].rule : strcontains(try(r.match[0].expr[0].expression, ""), "!request.path.matches('^/(v1/reports/")])
+    error_message = "Conditions are not taken for SQL."
+  }
+  assert {
+    condition     = alltrue(flatten([for p in google_compute_security_policy.armor : [for r in p.rule : r.rate_limit_options[0].enforce_on_key == "IP" && length(r.rate_limit_options[0].enforce_on_key_configs) == 0 if r.action == "throttle"]]))
+    error_message = "Whatever a client says of itself, it is its address that is counted."
+  }
+  assert {
+    condition     = { for r in google_compute_security_policy.armor["api"].rule : r.priority => r.rate_limit_options[0].rate_limit_threshold[0].count if r.action == "throttle" } == { 1900 = 6000, 2000 = 600 }
+    error_message = "The dashboard may ask for many, from one address."
+  }
+  assert {
+    condition     = alltrue(flatten([for p in google_compute_security_policy.armor : [for r in p.rule : r.priority >= 2147483647 if r.action == "allow"]]))
+    error_message = "Nothing is let in before the limits."
+  }
+  assert {
+    condition     = alltrue([for p in google_compute_security_policy.armor : anytrue([for r in p.rule : r.action == "throttle"]) && anytrue([for r in p.rule : r.action == "deny(403)"])])
+    error_message = "Each policy has limits and rules."
+  }
+  assert {
+    condition     = alltrue([for b in google_compute_backend_service.functions : b.custom_response_headers == toset(["Strict-Transport-Security:max-age=31536000"])])
+    error_message = "Browsers are told to come with TLS alone."
+  }
+  assert {
+    condition     = alltrue([for p in google_compute_security_policy.armor : p.advanced_options_config[0].json_parsing == "STANDARD"])
+    error_message = "Of JSON what it says is held against the rules, not how it is written."
+  }
+  assert {
+    condition     = google_compute_url_map.redirect[0].default_url_redirect[0].https_redirect && google_compute_ssl_policy.tls[0].min_tls_version == "TLS_1_2"
+    error_message = "Nothing is served without TLS 1.2 at least."
+  }
+  assert {
+    condition     = alltrue([for d in google_firestore_database.databases : length(d.cmek_config) == 0]) && length(google_kms_crypto_key.data) == 0
+    error_message = "There are no keys of one's own unless asked for."
+  }
+  assert {
+    condition     = output.ingest_url == "https://api.example.com" && output.report_url == output.ingest_url && output.certificate == google_compute_managed_ssl_certificate.certificate[0].name
+    error_message = "With the load balancer all is at the domain, once that has its certificate."
+  }
+  assert {
+    condition     = output.functions["ingest"].environment.LETHE_TRUST_REGION == "true"
+    error_message = "The load balancer says where clients are."
   }
 }

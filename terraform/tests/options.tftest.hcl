@@ -1,4 +1,6 @@
-# What can be chosen: the load balancer, keys of one's own, and what is refused.
+# All that can be chosen, chosen: no load balancer, keys of one's own, nothing protected,
+# alerts and audit logs for everybody. It is one run, as main.tftest.hcl, and this one is
+# applied and destroyed, too.
 
 mock_provider "google" {
   mock_data "google_project" {
@@ -12,76 +14,41 @@ variables {
   mail    = { host = "smtp.example.com", user = "lethe", from = "lethe@example.com", security = "security@example.com" }
 }
 
-run "network_on" {
-  assert {
-    condition     = alltrue([for f in values(output.functions) : f.public == !f.worker && f.ingress == (f.worker ? "ALLOW_INTERNAL_ONLY" : "ALLOW_INTERNAL_AND_GCLB")])
-    error_message = "APIs are reached through the load balancer alone, workers by Pub/Sub alone."
-  }
-  assert {
-    condition     = jsonencode(keys(google_compute_backend_service.functions)) == jsonencode(sort([for k, f in output.functions : k if !f.worker]))
-    error_message = "The load balancer has all APIs, and no worker."
-  }
-  assert {
-    condition = alltrue([for k, b in google_compute_backend_service.functions :
-      b.security_policy == google_compute_security_policy.armor[k == "ingest" ? "intake" : "api"].id && b.custom_request_headers == toset(["X-Client-Region:{client_region}"])
-    ])
-    error_message = "Cloud Armor is before every function, and each is told the client's region."
-  }
-  assert {
-    condition     = anytrue([for r in google_compute_security_policy.armor["api"].rule : strcontains(try(r.match[0].expr[0].expression, ""), "!request.path.matches('^/(v1/reports/")])
-    error_message = "Conditions are not taken for SQL."
-  }
-  assert {
-    condition = alltrue(flatten([for p in google_compute_security_policy.armor : [for r in p.rule :
-      r.rate_limit_options[0].enforce_on_key == "IP" && length(r.rate_limit_options[0].enforce_on_key_configs) == 0
-    if r.action == "throttle"]]))
-    error_message = "Whatever a client says of itself, it is its address that is counted."
-  }
-  assert {
-    condition = { for r in google_compute_security_policy.armor["api"].rule : r.priority => r.rate_limit_options[0].rate_limit_threshold[0].count if r.action == "throttle" } == {
-      1900 = 6000, 2000 = 600
-    }
-    error_message = "The dashboard may ask for many, from one address."
-  }
-  assert {
-    condition     = alltrue(flatten([for p in google_compute_security_policy.armor : [for r in p.rule : r.priority >= 2147483647 if r.action == "allow"]]))
-    error_message = "Nothing is let in before the limits."
-  }
-  assert {
-    condition     = alltrue([for p in google_compute_security_policy.armor : anytrue([for r in p.rule : r.action == "throttle"]) && anytrue([for r in p.rule : r.action == "deny(403)"])])
-    error_message = "Each policy has limits and rules."
-  }
-  assert {
-    condition     = alltrue([for b in google_compute_backend_service.functions : b.custom_response_headers == toset(["Strict-Transport-Security:max-age=31536000"])])
-    error_message = "Browsers are told to come with TLS alone."
-  }
-  assert {
-    condition     = alltrue([for p in google_compute_security_policy.armor : p.advanced_options_config[0].json_parsing == "STANDARD"])
-    error_message = "Of JSON what it says is held against the rules, not how it is written."
-  }
-  assert {
-    condition     = google_compute_url_map.redirect[0].default_url_redirect[0].https_redirect && google_compute_ssl_policy.tls[0].min_tls_version == "TLS_1_2"
-    error_message = "Nothing is served without TLS 1.2 at least."
-  }
-  assert {
-    condition     = alltrue([for d in google_firestore_database.databases : length(d.cmek_config) == 0]) && length(google_kms_crypto_key.data) == 0
-    error_message = "There are no keys of one's own unless asked for."
-  }
-  assert {
-    condition     = output.ingest_url == "https://api.example.com" && output.report_url == output.ingest_url && output.certificate == google_compute_managed_ssl_certificate.certificate[0].name
-    error_message = "With the load balancer all is at the domain, once that has its certificate."
-  }
-  assert {
-    condition     = output.functions["ingest"].environment.LETHE_TRUST_REGION == "true"
-    error_message = "The load balancer says where clients are."
-  }
-}
-
-run "network_off" {
+run "chosen" {
   variables {
-    network  = false
-    invokers = ["group:customers@example.com"]
+    alert_emails            = ["ops@example.com"]
+    request_days            = 5
+    audit_functions         = true
+    network                 = false
+    invokers                = ["group:customers@example.com"]
+    cmek                    = true
+    access_log_keys_earlier = ["lethe-access-log+01234567+a+b/c=", "lethe-access-log+89abcdef+d"]
+    protect                 = false
+    lock                    = false
+    budget                  = { billing_account = "000000-000000-000000", currency = "EUR", amount = 500 }
   }
+
+  # Alerts, objectives and audit logs.
+  assert {
+    condition = alltrue([for a in concat(values(google_monitoring_alert_policy.alerts), [google_monitoring_alert_policy.human_access]) :
+      length(a.notification_channels) == 1
+    ])
+    error_message = "Who is named is told of every alert."
+  }
+  assert {
+    condition     = google_monitoring_slo.ingest.goal == 0.999 && google_monitoring_slo.requests.request_based_sli[0].distribution_cut[0].range[0].max == 120
+    error_message = "Objectives of ingest and of requests."
+  }
+  assert {
+    condition     = contains(google_logging_metric.lines["request-finished"].bucket_options[0].explicit_buckets[0].bounds, 120)
+    error_message = "The cut of the objective is a bound of a bucket."
+  }
+  assert {
+    condition     = alltrue(flatten([for c in google_project_iam_audit_config.data : [for l in c.audit_log_config : length(l.exempted_members) == 0]]))
+    error_message = "Nobody is exempt."
+  }
+
+  # Without the load balancer.
   assert {
     condition     = jsonencode([for k, f in output.functions : k if f.public]) == jsonencode(["ingest"])
     error_message = "Without the load balancer ingest alone is public."
@@ -107,13 +74,8 @@ run "network_off" {
     condition     = output.functions["ingest"].environment.LETHE_TRUST_REGION == "false"
     error_message = "Clients do not say themselves where they are."
   }
-}
 
-run "keys" {
-  variables {
-    cmek                    = true
-    access_log_keys_earlier = ["lethe-access-log+01234567+a+b/c=", "lethe-access-log+89abcdef+d"]
-  }
+  # Keys.
   assert {
     condition     = jsonencode({ for k, r in google_kms_key_ring.data : k => r.location }) == jsonencode({ buckets = "europe", databases = "europe", topics = "europe-west1" })
     error_message = "Keys are where their data is."
@@ -148,15 +110,14 @@ run "keys" {
     condition     = output.functions["admin"].environment.LETHE_LOG_KEYS_EARLIER == "lethe-access-log+01234567+a+b/c=,lethe-access-log+89abcdef+d"
     error_message = "What an earlier key has signed is gone on from."
   }
-}
 
-run "unprotected" {
-  command = plan
-  variables {
-    protect = false
-    lock    = false
-    budget  = { billing_account = "000000-000000-000000", currency = "EUR", amount = 500 }
+  # The number of the project, known once that has its APIs.
+  assert {
+    condition     = google_project_iam_member.builder_reads.condition[0].expression == "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-123456789012-\")"
+    error_message = "The builder reads the sources, and no archive."
   }
+
+  # Unprotected.
   assert {
     condition = alltrue([for d in google_firestore_database.databases :
       d.delete_protection_state == "DELETE_PROTECTION_DISABLED" && d.deletion_policy == "DELETE"
@@ -173,44 +134,4 @@ run "unprotected" {
     condition     = google_billing_budget.budget[0].amount[0].specified_amount[0].units == "500"
     error_message = "The budget is what was asked for."
   }
-}
-
-run "refused" {
-  command = plan
-  variables {
-    project            = "Lethe"
-    region             = "Europe"
-    firestore_location = "EU"
-    bucket_location    = "eur3"
-    domain             = "https://api.example.com"
-    invokers           = ["allUsers"]
-    backup_days        = 99
-    access_log_days    = 7
-    api_rate           = 0
-    intake_rate        = 0
-    mail               = { host = "smtp.example.com", user = "lethe", from = "lethe", security = "security@example.com" }
-  }
-  expect_failures = [
-    var.project, var.region, var.firestore_location, var.bucket_location, var.domain, var.invokers,
-    var.backup_days, var.access_log_days, var.api_rate, var.intake_rate, var.mail,
-  ]
-}
-
-run "refused_names" {
-  command = plan
-  variables {
-    access_log_keys_earlier = ["PRIVATE+KEY+lethe-access-log+01234567+a"]
-    opendsr_domain          = "https://privacy.example.com"
-    staff                   = { audience = "a", root = "privacy-officer" }
-    mail                    = { host = "smtp.example.com", port = 25, user = "lethe", from = "lethe@example.com", security = "security@example.com" }
-  }
-  expect_failures = [var.access_log_keys_earlier, var.opendsr_domain, var.staff, var.mail]
-}
-
-run "refused_port" {
-  command = plan
-  variables {
-    mail = { host = "smtp.example.com", port = 70000, user = "lethe", from = "lethe@example.com", security = "security@example.com" }
-  }
-  expect_failures = [var.mail]
 }
