@@ -13,20 +13,17 @@
 package main
 
 import (
-	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -72,11 +69,16 @@ func run(root, out string, folders []string) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
+	needed, err := needs(root, folders)
+	if err != nil {
+		return err
+	}
+	var d deflated
 	var g errgroup.Group
 	g.SetLimit(2)
 	for _, f := range folders {
 		g.Go(func() error {
-			if err := one(root, filepath.Join(out, f+".zip"), f); err != nil {
+			if err := one(root, filepath.Join(out, f+".zip"), f, needed[f], &d); err != nil {
 				return fmt.Errorf("%s: %w", f, err)
 			}
 			return nil
@@ -85,20 +87,20 @@ func run(root, out string, folders []string) error {
 	return g.Wait()
 }
 
-// one packages one folder.
-func one(root, file, folder string) error {
+// one packages one folder, of these packages of the module.
+func one(root, file, folder string, packages []pkg, d *deflated) error {
 	stage, err := os.MkdirTemp("", "lethe-package-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(stage)
-	if err := copyModule(root, stage, folder); err != nil {
+	if err := copyModule(root, stage, folder, packages); err != nil {
 		return err
 	}
 	if _, err := goCommand(stage, "mod", "vendor"); err != nil {
 		return err
 	}
-	return writeZip(file, stage)
+	return writeZip(file, stage, d)
 }
 
 // pkg is what go list tells of a package.
@@ -107,31 +109,60 @@ type pkg struct {
 	Dir        string
 	GoFiles    []string
 	EmbedFiles []string
+	Deps       []string // all, of other modules too
 	Module     *struct {
 		Path, Dir string
 		Main      bool
 	}
 }
 
-// copyModule copies the part of the module that the folder needs, and writes the
-// package at its root.
-func copyModule(root, stage, folder string) error {
-	out, err := goCommand(root, "list", "-deps", "-json=ImportPath,Dir,GoFiles,EmbedFiles,Module", "./functions/"+folder)
-	if err != nil {
-		return err
+// needs tells of each folder which packages of the module it needs: its own, and those
+// that this imports. One go list asks for all folders, since most packages are shared.
+func needs(root string, folders []string) (map[string][]pkg, error) {
+	args := []string{"list", "-deps", "-json=ImportPath,Dir,GoFiles,EmbedFiles,Deps,Module"}
+	for _, f := range folders {
+		args = append(args, "./functions/"+f)
 	}
-	module := ""
+	out, err := goCommand(root, args...)
+	if err != nil {
+		return nil, err
+	}
+	ours := map[string]pkg{}
 	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p pkg
 		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			return fmt.Errorf("read what go list says: %w", err)
+			return nil, fmt.Errorf("read what go list says: %w", err)
 		}
-		if p.Module == nil || !p.Module.Main {
+		if p.Module != nil && p.Module.Main {
+			ours[p.ImportPath] = p
+		}
+	}
+	needed := map[string][]pkg{}
+	for _, p := range ours {
+		folder, is := strings.CutPrefix(p.ImportPath, p.Module.Path+"/functions/")
+		if !is || !slices.Contains(folders, folder) {
 			continue
 		}
-		module = p.Module.Path
+		for _, path := range append(p.Deps, p.ImportPath) {
+			if dep, is := ours[path]; is {
+				needed[folder] = append(needed[folder], dep)
+			}
+		}
+	}
+	for _, f := range folders {
+		if len(needed[f]) == 0 {
+			return nil, fmt.Errorf("go list does not tell of functions/%s", f)
+		}
+	}
+	return needed, nil
+}
+
+// copyModule copies the part of the module that the folder needs, and writes the
+// package at its root.
+func copyModule(root, stage, folder string, packages []pkg) error {
+	for _, p := range packages {
 		rel, err := filepath.Rel(p.Module.Dir, p.Dir)
 		if err != nil {
 			return err
@@ -151,7 +182,7 @@ func copyModule(root, stage, folder string) error {
 	// among them it takes functions to be registered, and with funcframework vendored
 	// it needs nothing from the network.
 	text := fmt.Sprintf("// Package lethe registers the function of this zip.\npackage lethe\n\nimport (\n\t_ %q\n\t_ %q\n\n\t_ %q\n)\n",
-		framework+"/funcframework", framework+"/functions", module+"/functions/"+folder)
+		framework+"/funcframework", framework+"/functions", packages[0].Module.Path+"/functions/"+folder)
 	return os.WriteFile(filepath.Join(stage, "function.go"), []byte(text), 0o644)
 }
 
@@ -178,57 +209,4 @@ func goCommand(dir string, args ...string) ([]byte, error) {
 		return nil, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, &stderr)
 	}
 	return out, nil
-}
-
-// epoch is the time of all files: the first that a zip can have.
-var epoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// writeZip puts a folder into a zip, and that in place at once.
-func writeZip(file, dir string) (err error) {
-	out, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, out.Close(), os.Remove(out.Name()))
-		}
-	}()
-	z := zip.NewWriter(out)
-	// WalkDir goes in the order of names.
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		rel, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		h := &zip.FileHeader{Name: filepath.ToSlash(rel), Method: zip.Deflate, Modified: epoch}
-		h.SetMode(0o644)
-		w, err := z.CreateHeader(h)
-		if err != nil {
-			return err
-		}
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		_, err = io.Copy(w, f)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("write zip: %w", err)
-	}
-	if err := z.Close(); err != nil {
-		return err
-	}
-	if err := out.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := out.Close(); err != nil {
-		return err
-	}
-	return os.Rename(out.Name(), file)
 }
