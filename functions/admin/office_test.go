@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -31,11 +32,11 @@ var (
 			return nil, err
 		}
 		defer os.RemoveAll(dir)
-		keys, err := local.MakeKeys(dir)
-		if err != nil {
+		file := filepath.Join(dir, "receipt-key.pem")
+		if err := local.MakeReceiptKey(file); err != nil {
 			return nil, err
 		}
-		return receipt.OpenFile(keys.Receipt)
+		return receipt.OpenFile(file)
 	})
 )
 

@@ -27,7 +27,6 @@ import (
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/objects"
 	"github.com/lethe-analytics/lethe/shared/queue"
-	"github.com/lethe-analytics/lethe/shared/receipt"
 	"github.com/lethe-analytics/lethe/shared/request"
 	"github.com/lethe-analytics/lethe/shared/staff"
 	"github.com/lethe-analytics/lethe/shared/topology"
@@ -61,10 +60,7 @@ func newBureau(t *testing.T) *bureau {
 	ps := o.OpenPubSub(t)
 	cloud, bucket := localstorage.OpenBucket(t, o.Tenant)
 	o.bucket = bucket
-	files, err := local.MakeKeys(t.TempDir())
-	check(err)
-	signer, err := receipt.OpenFile(files.Receipt)
-	check(err)
+	signer := local.ReceiptSigner(t)
 	topic := func(name string) *queue.Publisher { return queue.NewPublisher(ps, name, 30*time.Second) }
 	pubs := func(name string) request.Publishers {
 		return request.Publishers{Tasks: topic(name), Callbacks: topic(topology.TopicCallbacks), Webhooks: topic(topology.TopicWebhooks)}

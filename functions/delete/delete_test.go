@@ -66,6 +66,7 @@ func (w *world) exportAgain(key string, ids ...string) *request.Request {
 		w.t.Fatal(err)
 	}
 	out := w.bucket.Object(objects.ArchivePrefix(w.Project.ID, r.ID) + "archive.zip").NewWriter(w.t.Context())
+	out.ChunkSize = 0 // or it makes a buffer of 16 MiB
 	if _, err := out.Write([]byte("SECRET")); err != nil {
 		w.t.Fatal(err)
 	}

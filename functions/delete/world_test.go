@@ -51,13 +51,7 @@ func newWorld(t testing.TB, slice time.Duration) *world {
 	w.ps = w.OpenPubSub(t)
 	_, w.bucket = localstorage.OpenBucket(t, w.Tenant)
 	w.key = w.newKey(w.Project, project.Privacy)
-	keys, err := local.MakeKeys(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.signer, err = receipt.OpenFile(keys.Receipt); err != nil {
-		t.Fatal(err)
-	}
+	w.signer = local.ReceiptSigner(t)
 	w.config = erase.Config{Config: w.Config, PublicURL: "https://lethe.example", BackupDays: 30,
 		Timeout: time.Minute, PublishTimeout: 30 * time.Second, Slice: slice, SweepIdle: time.Second}
 	w.api = erase.New(w.config, w.Guard(t), w.Default, w.signer.Keys, request.Publishers{Tasks: queue.NewPublisher(w.ps, topology.TopicDeletions, 30*time.Second)})
@@ -106,16 +100,18 @@ func (w *world) ask(body string) (d erase.Deletion) {
 // until waits for a status.
 func (w *world) until(id string, want request.Status) (d erase.Deletion) {
 	w.t.Helper()
-	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	local.Eventually(w.t, 2*time.Minute, func() error {
 		d = erase.Deletion{}
 		w.call(http.MethodGet, "/v1/deletions/"+id, "", http.StatusOK, &d)
 		if d.Status == want {
-			return d
+			return nil
 		}
-		if d.Status.Final() || time.Now().After(end) {
+		if d.Status.Final() {
 			w.t.Fatalf("%+v, want %s", d, want)
 		}
-	}
+		return fmt.Errorf("%+v, want %s", d, want)
+	})
+	return d
 }
 
 // receipt reads and verifies a receipt.

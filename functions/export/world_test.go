@@ -100,16 +100,18 @@ func (w *world) ask(body string) (e export.Export) {
 // until waits for a status.
 func (w *world) until(id string, want request.Status) (e export.Export) {
 	w.t.Helper()
-	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	local.Eventually(w.t, 2*time.Minute, func() error {
 		e = export.Export{}
 		w.call(http.MethodGet, "/v1/exports/"+id, "", http.StatusOK, &e)
 		if e.Status == want {
-			return e
+			return nil
 		}
-		if e.Status.Final() || time.Now().After(end) {
+		if e.Status.Final() {
 			w.t.Fatalf("%+v, want %s", e, want)
 		}
-	}
+		return fmt.Errorf("%+v, want %s", e, want)
+	})
+	return e
 }
 
 // fetch downloads a URL.

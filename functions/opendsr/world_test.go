@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -228,16 +229,15 @@ func identity(kind, value, format string) map[string]any {
 // until waits for a status.
 func (w *world) until(id, want string) (s opendsr.Status) {
 	w.t.Helper()
-	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	local.Eventually(w.t, 2*time.Minute, func() error {
 		s = opendsr.Status{}
 		w.answered(w.do("GET", "/requests/"+id, ""), http.StatusOK, &s)
-		if s.Status == want {
-			return s
+		if s.Status != want {
+			return fmt.Errorf("%+v, want %s", s, want)
 		}
-		if time.Now().After(end) {
-			w.t.Fatalf("%+v, want %s", s, want)
-		}
-	}
+		return nil
+	})
+	return s
 }
 
 func newID() string { return uuid.NewString() }

@@ -88,16 +88,18 @@ func (o *office) ask(body string, header ...string) functionperson.Rectification
 // until waits for a status.
 func (o *office) until(id string, want request.Status) (a functionperson.Rectification) {
 	o.t.Helper()
-	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	local.Eventually(o.t, 2*time.Minute, func() error {
 		a = functionperson.Rectification{}
 		o.answered(o.get("/v1/rectifications/"+id, o.privacy), &a)
 		if a.Status == want {
-			return a
+			return nil
 		}
-		if a.Status.Final() || time.Now().After(end) {
+		if a.Status.Final() {
 			o.t.Fatalf("%+v, want %s", a, want)
 		}
-	}
+		return fmt.Errorf("%+v, want %s", a, want)
+	})
+	return a
 }
 
 func (o *office) personKey(id string) person.Key { return person.MakeKey(o.Project.Secret, id) }

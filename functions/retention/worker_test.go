@@ -33,6 +33,7 @@ func TestFanOut(t *testing.T) {
 	}
 	object := func(name string) {
 		o := w.bucket.Object(name).NewWriter(t.Context())
+		o.ChunkSize = 0 // or it makes a buffer of 16 MiB
 		if _, err := o.Write([]byte("x")); err != nil || o.Close() != nil {
 			t.Fatal(err)
 		}

@@ -39,14 +39,7 @@ func TestReplayDuringErasure(t *testing.T) {
 	tenant := local.NewTenant(t, nil)
 	ps := tenant.OpenPubSub(t)
 	_, bucket := localstorage.OpenBucket(t, tenant)
-	keys, err := local.MakeKeys(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := receipt.OpenFile(keys.Receipt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	signer := local.ReceiptSigner(t)
 	worker := erase.NewWorker(erase.Config{Config: tenant.Config, PublicURL: "https://lethe.example", PublishTimeout: time.Minute, Slice: time.Second, SweepIdle: time.Second},
 		erase.Stores{Databases: tenant.Databases, PubSub: ps, Bucket: bucket}, signer)
 	made, err := request.Create(t.Context(), tenant.Default, tenant.Project,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,7 +13,6 @@ import (
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/queue"
-	"github.com/lethe-analytics/lethe/shared/receipt"
 	"github.com/lethe-analytics/lethe/shared/request"
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
@@ -40,11 +40,12 @@ func TestErased(t *testing.T) {
 	if whole, said := w.verify(dir); !whole { // what is held against it once she is erased
 		t.Fatal(said)
 	}
-	for end := time.Now().Add(2 * time.Minute); !d.Status.Final(); time.Sleep(20 * time.Millisecond) {
-		if d = ask(http.MethodGet, "/v1/deletions/"+d.ID, ""); time.Now().After(end) {
-			t.Fatalf("%+v", d)
+	local.Eventually(t, 2*time.Minute, func() error {
+		if d = ask(http.MethodGet, "/v1/deletions/"+d.ID, ""); !d.Status.Final() {
+			return fmt.Errorf("%+v", d)
 		}
-	}
+		return nil
+	})
 	if d.Status != request.Done {
 		t.Fatalf("%+v", d)
 	}
@@ -70,14 +71,7 @@ func TestErased(t *testing.T) {
 func (w *world) eraser() http.Handler {
 	w.t.Helper()
 	ps := w.OpenPubSub(w.t)
-	keys, err := local.MakeKeys(w.t.TempDir())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	signer, err := receipt.OpenFile(keys.Receipt)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	signer := local.ReceiptSigner(w.t)
 	c := erase.Config{Config: w.Config, PublicURL: "https://lethe.example", Timeout: time.Minute, PublishTimeout: 30 * time.Second, Slice: 25 * time.Second, SweepIdle: time.Second}
 	w.Work(w.t, ps, topology.TopicDeletions, "delete-worker", erase.NewWorker(c, erase.Stores{Databases: w.Databases, PubSub: ps, Bucket: w.bucket}, signer))
 	return erase.New(c, w.Guard(w.t), w.Default, signer.Keys, request.Publishers{Tasks: queue.NewPublisher(ps, topology.TopicDeletions, c.PublishTimeout)})

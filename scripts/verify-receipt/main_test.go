@@ -17,11 +17,11 @@ import (
 func TestRun(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	files, err := local.MakeKeys(dir)
-	if err != nil {
+	private := filepath.Join(dir, "receipt-key.pem")
+	if err := local.MakeReceiptKey(private); err != nil {
 		t.Fatal(err)
 	}
-	signer, err := receipt.OpenFile(files.Receipt)
+	signer, err := receipt.OpenFile(private)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("%.20s: %v %s, want %q", c.jws, err, &out, c.fails)
 		}
 	}
-	for _, args := range [][]string{{}, {"-"}, {"-jwks", dir + "/none", "-"}, {"-jwks", files.Receipt, "-"}, {"-jwks", jwks, dir + "/none"}} {
+	for _, args := range [][]string{{}, {"-"}, {"-jwks", dir + "/none", "-"}, {"-jwks", private, "-"}, {"-jwks", jwks, dir + "/none"}} {
 		if err := run(args, strings.NewReader(genuine), &bytes.Buffer{}); err == nil {
 			t.Errorf("%q: no error", args)
 		}
