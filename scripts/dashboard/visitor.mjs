@@ -2,7 +2,7 @@
 // (a violation of the Content-Security-Policy, a part of a page that does not load, a
 // request to another origin); and how a page looks, to axe and to a person.
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { browser, LETHE_URL } from "../sdk/browser.mjs";
 
 const axe = readFileSync(new URL("../sdk/node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
@@ -75,19 +75,38 @@ export async function unfold(page, legend) {
   return form;
 }
 
-const copy = await (await browser.newContext()).newPage(); // one for all: its start is what costs
+// Axe needs JavaScript, so it gets a copy: one page for all, as to start it and to read axe
+// is what costs. What it shows is exchanged, and axe stays.
+const copy = await (await browser.newContext()).newPage();
+const devtools = await copy.context().newCDPSession(copy);
+await copy.route("**", (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html><title>Copy</title>" }));
+await copy.goto(LETHE_URL);
+await copy.unrouteAll();
+await copy.evaluate(axe);
+
+// show makes the copy one of a page, and waits for its parts.
+async function show(page) {
+  const body = await page.content();
+  assert.match(body, /^<!doctype html>/i); // as the copy's own
+  await copy.evaluate(async ([url, body]) => {
+    history.replaceState(null, "", url);
+    const root = new DOMParser().parseFromString(body, "text/html").documentElement;
+    const parts = [...root.querySelectorAll("link[rel=stylesheet], img[src]")].map((part) => new Promise((ended) => { part.onload = part.onerror = ended; }));
+    document.documentElement.replaceWith(root);
+    await Promise.all(parts);
+  }, [page.url(), body]);
+}
 
 // look checks the page as it stands by axe, at the widths of a desk and of a phone, light
 // and dark (where only colours are others), and takes a picture of each if it has a name.
-// Axe needs JavaScript, so it gets a copy.
+// The window is as high as the page, or each picture would make it so and undo that.
 export async function look(page, name) {
-  const body = await page.content();
-  await copy.route(page.url(), (route) => route.fulfill({ contentType: "text/html", body }));
-  await copy.goto(page.url());
-  await copy.evaluate(axe);
+  await show(page);
   const found = [];
   for (const [width, height] of [[1280, 900], [390, 844]]) {
     await copy.setViewportSize({ width, height });
+    const whole = await copy.evaluate(() => document.documentElement.scrollHeight);
+    if (whole > height) await copy.setViewportSize({ width, height: whole });
     for (const colorScheme of ["light", "dark"]) {
       await copy.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       const at = `${name}-${width}-${colorScheme}`;
@@ -97,9 +116,15 @@ export async function look(page, name) {
       }), { resultTypes: ["violations"], ...(colorScheme === "dark" && { runOnly: ["color-contrast", "link-in-text-block"] }) });
       found.push(...violations.flatMap((v) => v.nodes.map((n) => `${at}: ${v.id}: ${n.html}: ${n.failureSummary}`)));
       if (wide > 0) found.push(`${at}: the page is ${wide} px too wide`);
-      if (name) await copy.screenshot({ path: new URL(`${at}.png`, screenshots).pathname, fullPage: true });
+      if (name) await picture(at);
     }
   }
-  await copy.unrouteAll();
   assert.deepEqual(found, []);
+}
+
+// picture writes what the copy shows. (Playwright's own would wait for more frames, and
+// press the picture as small as it gets.)
+async function picture(name) {
+  const { data } = await devtools.send("Page.captureScreenshot", { format: "png", optimizeForSpeed: true });
+  writeFileSync(new URL(`${name}.png`, screenshots), Buffer.from(data, "base64"));
 }
