@@ -141,14 +141,21 @@ func (g *Group) send(b *batch) {
 }
 
 // publish sends a batch that nobody can join any more. It outlives the requests
-// in it: one that goes away does not take the others' events with it.
+// in it: one that goes away does not take the others' events with it. A panic is its
+// sender's alone, too: the others hear that their events are not stored.
 func (g *Group) publish(b *batch, l *lane) {
 	size := len(*b.payload)
+	b.err = fault.New(fault.Unavailable, "the message was not sent; send it again")
+	defer g.arrived(b, l, size)
 	data := event.PackFast(*b.payload)
 	*b.payload = (*b.payload)[:0]
 	payloads.Put(b.payload)
 	b.payload = nil
 	b.err = g.pub.Publish(context.Background(), data, map[string]string{AttrProject: b.project})
+}
+
+// arrived answers who waits for a batch of that size, and gives the next its turn.
+func (g *Group) arrived(b *batch, l *lane, size int) {
 	close(b.done)
 	g.mu.Lock()
 	defer g.mu.Unlock()

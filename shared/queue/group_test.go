@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,11 +13,9 @@ import (
 	"cloud.google.com/go/pubsub/v2"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/shared/event"
-	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/gcp"
 	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/topology"
@@ -64,6 +61,27 @@ func TestGroupCutsMessages(t *testing.T) {
 	}
 }
 
+// intercepted opens a Pub/Sub that calls a function before each message, with its number;
+// an error is the answer.
+func intercepted(t *testing.T, tenant *local.Tenant, before func(message int) error) *pubsub.Client {
+	t.Helper()
+	var messages atomic.Int32
+	ps, err := gcp.OpenPubSub(t.Context(), tenant.Config, option.WithGRPCDialOption(grpc.WithUnaryInterceptor(
+		func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+			if strings.HasSuffix(method, "/Publish") {
+				if err := before(int(messages.Add(1))); err != nil {
+					return err
+				}
+			}
+			return invoke(ctx, method, req, reply, cc, opts...)
+		})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ps.Close() })
+	return ps
+}
+
 // Who comes while a message is on its way shares the next, which goes when that one has
 // arrived.
 func TestGroupShares(t *testing.T) {
@@ -73,18 +91,14 @@ func TestGroupShares(t *testing.T) {
 	const n = 20
 	var messages, joined atomic.Int32
 	held, all := make(chan struct{}), make(chan struct{})
-	ps, err := gcp.OpenPubSub(t.Context(), tenant.Config, option.WithGRPCDialOption(grpc.WithUnaryInterceptor(
-		func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-			if strings.HasSuffix(method, "/Publish") && messages.Add(1) == 1 {
-				close(held)
-				<-all
-			}
-			return invoke(ctx, method, req, reply, cc, opts...)
-		})))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = ps.Close() })
+	ps := intercepted(t, tenant, func(message int) error {
+		messages.Add(1)
+		if message == 1 {
+			close(held)
+			<-all
+		}
+		return nil
+	})
 	g := queue.NewGroup(queue.NewPublisher(ps, topology.TopicEvents, 30*time.Second), time.Hour)
 	var wg sync.WaitGroup
 	for i := range n {
@@ -157,54 +171,5 @@ func TestGroupKeepsProjectsApart(t *testing.T) {
 	}
 	if got["a"] != 2 || got["b"] != 2 {
 		t.Error(got)
-	}
-}
-
-// silent is a Pub/Sub that takes connections and never answers.
-func silent(t *testing.T) *pubsub.Client {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	conn, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := pubsub.NewClient(t.Context(), "silent", option.WithGRPCConn(conn))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	return client
-}
-
-// While Pub/Sub does not answer, callers get a fault at the deadline, and what
-// waits for it is bounded.
-func TestGroupWhenPubSubIsSilent(t *testing.T) {
-	t.Parallel()
-	g := queue.NewGroup(queue.NewPublisher(silent(t), topology.TopicEvents, 2*time.Second), time.Millisecond)
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	refused := 0
-	for range 100 {
-		wg.Go(func() {
-			err := g.Commit(context.Background(), "app", 1, add(900_000))
-			var f *fault.Error
-			if fault.Of(err) != fault.Unavailable || !errors.As(err, &f) {
-				t.Error(err)
-				return
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if f.Detail == "too much is waiting for the message queue; try again" {
-				refused++
-			}
-		})
-	}
-	wg.Wait()
-	if refused < 20 || refused > 40 { // 64 MiB of 900 kB are 74
-		t.Errorf("%d of 100 refused at once", refused)
 	}
 }
