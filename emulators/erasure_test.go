@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,10 +55,12 @@ func TestErasureStorm(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
+	var atMost atomic.Int64 // of a client's pause
+	atMost.Store(int64(250 * time.Millisecond))
 	for c := range 3 {
 		clients.Go(func() {
 			own := rand.New(rand.NewPCG(s.seed, uint64(c+1)))
-			for n := 0; pause(ctx, own, 250*time.Millisecond); n++ {
+			for n := 0; pause(ctx, own, time.Duration(atMost.Load())); n++ {
 				s.send(context.Background(), fmt.Sprint("storm/", own.IntN(5)), fmt.Sprintf("c%d-%d", c, n), 1+own.IntN(6))
 			}
 		})
@@ -78,10 +81,12 @@ func TestErasureStorm(t *testing.T) {
 	if again := s.ask(t, "/v1/deletions", `{"distinct_ids":["storm/1","storm/0"]}`); again != requests[0] {
 		t.Errorf("the same request has the ids %s and %s", requests[0], again)
 	}
+	atMost.Store(int64(2 * time.Second)) // who was killed leaves a lease, which ends in a minute
 	fences := map[string]time.Time{}
 	for _, id := range requests {
 		s.receipt(t, id, fences)
 	}
+	atMost.Store(int64(250 * time.Millisecond))
 	s.moreAcked(t, 20)
 	stop()
 	clients.Wait()

@@ -10,7 +10,8 @@ import (
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
-// TestFaults sends events while functions are killed and Firestore is restarted.
+// TestFaults sends events while functions are killed and Firestore is restarted. In the
+// end an emulator is gone with its data, without which the system cannot go on.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	s := startRace(t)
@@ -42,16 +43,6 @@ func TestFaults(t *testing.T) {
 	if code, body, err := s.call(ctx, "POST", s.env["LETHE_CONTROL"]+"/functions/none/kill", ""); err != nil || code != 500 {
 		t.Errorf("kill of a function that is none: %d %s %v", code, body, err)
 	}
-	s.finish(t)
-	if got := s.stderr.String(); strings.Count(got, "ended (signal: killed); starting it again") != len(topology.Functions) {
-		t.Errorf("standard error does not tell of the restarts:\n%s", got)
-	}
-}
-
-// TestEmulatorLost ends the system when an emulator is gone with its data.
-func TestEmulatorLost(t *testing.T) {
-	t.Parallel()
-	s := startRace(t)
 	for _, pid := range s.processes(t) {
 		if cmdline(t, pid, "cloud-pubsub-emulator") {
 			kill(t, pid)
@@ -61,4 +52,7 @@ func TestEmulatorLost(t *testing.T) {
 		t.Errorf("status %d, standard error:\n%s", code, s.stderr)
 	}
 	s.allEnd(t, 30*time.Second)
+	if got := s.stderr.String(); strings.Count(got, "ended (signal: killed); starting it again") != len(topology.Functions) {
+		t.Errorf("standard error does not tell of the restarts:\n%s", got)
+	}
 }

@@ -61,7 +61,7 @@ func (s *live) shellPrints(t *testing.T, script string, want []string, repeat bo
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script)
-		cmd.Dir, cmd.Env = "..", os.Environ()
+		cmd.Dir, cmd.Env = "..", append(os.Environ(), "GOFLAGS=-trimpath") // as the functions are packaged, so that little is built twice
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		if err := cmd.Run(); err != nil {
