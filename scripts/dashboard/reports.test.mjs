@@ -136,8 +136,17 @@ test("retention", async (t) => {
 test("the checks find what is wrong", async (t) => {
   const page = await visitor(t);
   await page.route("**/broken", (route) => route.fulfill({ contentType: "text/html", headers: { "content-security-policy": "default-src 'none'" },
-    body: `<!doctype html><html lang="en"><title>Broken</title><main><h1>Broken</h1><p style="color: red">inline</p><img src="/static/none.svg"><div id="broad">${"wide".repeat(300)}</div></main>` }));
+    body: `<!doctype html><html lang="en"><title>Broken</title>
+      <style>@media (prefers-color-scheme: dark) { #dim { color: #111; background: #000 } } @media (max-width: 400px) { #long { width: 500px } }</style>
+      <main><h1>Broken</h1><p id="dim">inline</p><img src="/static/none.svg"><div id="long">long</div></main>` }));
   await page.goto("/broken");
-  await assert.rejects(look(page), /image-alt[\s\S]*too wide/);
+  await assert.rejects(look(page), ({ message }) => {
+    assert.match(message, /1280-light: image-alt/);
+    assert.match(message, /1280-dark: color-contrast: .*dim/);
+    assert.doesNotMatch(message, /light: color-contrast/);
+    assert.match(message, /390-light: the page is \d+ px too wide/);
+    assert.doesNotMatch(message, /1280-light: the page/);
+    return true;
+  });
   assert.match(page.wrong.splice(0).join("\n"), /Content Security Policy/);
 });
