@@ -14,6 +14,7 @@ import (
 	"cloud.google.com/go/storage"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/emulators/local/localreceipt"
 	"github.com/lethe-analytics/lethe/emulators/local/localstorage"
 	"github.com/lethe-analytics/lethe/functions/admin"
 	erase "github.com/lethe-analytics/lethe/functions/delete"
@@ -60,7 +61,7 @@ func newBureau(t *testing.T) *bureau {
 	ps := o.OpenPubSub(t)
 	cloud, bucket := localstorage.OpenBucket(t, o.Tenant)
 	o.bucket = bucket
-	signer := local.ReceiptSigner(t)
+	signer := localreceipt.Open(t)
 	topic := func(name string) *queue.Publisher { return queue.NewPublisher(ps, name, 30*time.Second) }
 	pubs := func(name string) request.Publishers {
 		return request.Publishers{Tasks: topic(name), Callbacks: topic(topology.TopicCallbacks), Webhooks: topic(topology.TopicWebhooks)}

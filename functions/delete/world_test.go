@@ -17,6 +17,7 @@ import (
 	"cloud.google.com/go/storage"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/emulators/local/localreceipt"
 	"github.com/lethe-analytics/lethe/emulators/local/localstorage"
 	erase "github.com/lethe-analytics/lethe/functions/delete"
 	"github.com/lethe-analytics/lethe/functions/store"
@@ -51,7 +52,7 @@ func newWorld(t testing.TB, slice time.Duration) *world {
 	w.ps = w.OpenPubSub(t)
 	_, w.bucket = localstorage.OpenBucket(t, w.Tenant)
 	w.key = w.newKey(w.Project, project.Privacy)
-	w.signer = local.ReceiptSigner(t)
+	w.signer = localreceipt.Open(t)
 	w.config = erase.Config{Config: w.Config, PublicURL: "https://lethe.example", BackupDays: 30,
 		Timeout: time.Minute, PublishTimeout: 30 * time.Second, Slice: slice, SweepIdle: time.Second}
 	w.api = erase.New(w.config, w.Guard(t), w.Default, w.signer.Keys, request.Publishers{Tasks: queue.NewPublisher(w.ps, topology.TopicDeletions, 30*time.Second)})

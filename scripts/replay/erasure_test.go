@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/emulators/local/localreceipt"
 	"github.com/lethe-analytics/lethe/emulators/local/localstorage"
 	erase "github.com/lethe-analytics/lethe/functions/delete"
 	"github.com/lethe-analytics/lethe/shared/event"
@@ -39,7 +40,7 @@ func TestReplayDuringErasure(t *testing.T) {
 	tenant := local.NewTenant(t, nil)
 	ps := tenant.OpenPubSub(t)
 	_, bucket := localstorage.OpenBucket(t, tenant)
-	signer := local.ReceiptSigner(t)
+	signer := localreceipt.Open(t)
 	worker := erase.NewWorker(erase.Config{Config: tenant.Config, PublicURL: "https://lethe.example", PublishTimeout: time.Minute, Slice: time.Second, SweepIdle: time.Second},
 		erase.Stores{Databases: tenant.Databases, PubSub: ps, Bucket: bucket}, signer)
 	made, err := request.Create(t.Context(), tenant.Default, tenant.Project,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/emulators/local/localreceipt"
 	erase "github.com/lethe-analytics/lethe/functions/delete"
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/person"
@@ -71,7 +72,7 @@ func TestErased(t *testing.T) {
 func (w *world) eraser() http.Handler {
 	w.t.Helper()
 	ps := w.OpenPubSub(w.t)
-	signer := local.ReceiptSigner(w.t)
+	signer := localreceipt.Open(w.t)
 	c := erase.Config{Config: w.Config, PublicURL: "https://lethe.example", Timeout: time.Minute, PublishTimeout: 30 * time.Second, Slice: 25 * time.Second, SweepIdle: time.Second}
 	w.Work(w.t, ps, topology.TopicDeletions, "delete-worker", erase.NewWorker(c, erase.Stores{Databases: w.Databases, PubSub: ps, Bucket: w.bucket}, signer))
 	return erase.New(c, w.Guard(w.t), w.Default, signer.Keys, request.Publishers{Tasks: queue.NewPublisher(ps, topology.TopicDeletions, c.PublishTimeout)})
