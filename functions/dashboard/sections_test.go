@@ -3,6 +3,7 @@ package dashboard_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -147,20 +148,22 @@ func (b *browser) goes(path string, form url.Values) string {
 }
 
 // until asks for a page until it has a text; it must refresh itself as long.
-func (b *browser) until(path, text string) *httptest.ResponseRecorder {
+func (b *browser) until(path, text string) (rec *httptest.ResponseRecorder) {
 	b.t.Helper()
-	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		rec := b.get(path, http.StatusOK)
-		if strings.Contains(rec.Body.String(), text) {
-			if rec.Header().Get("Refresh") != "" {
-				b.t.Error("a page with nothing under way refreshes itself")
-			}
-			return rec
+	local.Eventually(b.t, 2*time.Minute, func() error {
+		rec = b.get(path, http.StatusOK)
+		refresh := rec.Header().Get("Refresh")
+		switch has := strings.Contains(rec.Body.String(), text); {
+		case has && refresh != "":
+			b.t.Error("a page with nothing under way refreshes itself")
+		case !has && refresh == "":
+			b.t.Fatalf("%s: no %q, and it does not refresh itself\n%s", path, text, rec.Body)
+		case !has:
+			return fmt.Errorf("%s: no %q\n%s", path, text, rec.Body)
 		}
-		if rec.Header().Get("Refresh") == "" || time.Now().After(end) {
-			b.t.Fatalf("%s: no %q, Refresh %q\n%s", path, text, rec.Header().Get("Refresh"), rec.Body)
-		}
-	}
+		return nil
+	})
+	return rec
 }
 
 // lacks checks that a page has none of some texts.

@@ -177,10 +177,11 @@ func answers(t *testing.T, program, entryPoint string) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}()
-	for ctx.Err() == nil {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for ; ctx.Err() == nil; <-tick.C {
 		resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/", port))
 		if err != nil {
-			time.Sleep(20 * time.Millisecond)
 			continue
 		}
 		body, err := io.ReadAll(resp.Body)

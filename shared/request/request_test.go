@@ -83,17 +83,19 @@ func (w *world) get(r *request.Request) *request.Request {
 }
 
 // until waits for a status.
-func (w *world) until(r *request.Request, s request.Status) *request.Request {
+func (w *world) until(r *request.Request, s request.Status) (got *request.Request) {
 	w.t.Helper()
-	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		got := w.get(r)
+	local.Eventually(w.t, 2*time.Minute, func() error {
+		got = w.get(r)
 		if got.Status == s {
-			return got
+			return nil
 		}
-		if got.Status.Final() || time.Now().After(end) {
+		if got.Status.Final() {
 			w.t.Fatalf("status %s (%s), want %s", got.Status, got.Failure, s)
 		}
-	}
+		return fmt.Errorf("status %s (%s), want %s", got.Status, got.Failure, s)
+	})
+	return got
 }
 
 // The same request is the same, another is not.
