@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,13 +47,13 @@ func (s *live) clients(t *testing.T) kept {
 	return k
 }
 
-// TestDataIsKept finds in a second run what the first one left.
+// TestDataIsKept finds in a second run what the first one left, which a signal has ended.
 func TestDataIsKept(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	first := startRace(t, "-data", dir)
+	first := startRace(t, nil, "-data", dir)
 	if again := emulators(t, "-addr", "localhost:0", "-data", dir); again.Start() != nil || again.end(t) != 1 ||
 		!strings.Contains(again.stderr.String(), "is in use by another run") {
 		t.Errorf("a second run in the same directory: %s", again.stderr)
@@ -79,15 +80,15 @@ func TestDataIsKept(t *testing.T) {
 	if err := first.track(ctx, "ada", "kept"); err != nil {
 		t.Fatal(err)
 	}
-	first.finish(t)
+	first.endsBy(t, syscall.SIGTERM, 128+15) // which COMMAND gets, and its status is ours
 
-	second := startRace(t, "-data", dir)
+	second := startRace(t, nil, "-data", dir)
 	if second.env["LETHE_TOKEN"] != first.env["LETHE_TOKEN"] || second.env["LETHE_KEY"] != first.env["LETHE_KEY"] {
 		t.Error("the credentials are others")
 	}
 	second.seen(t, 1)
 	second.checkKept(ctx, t)
-	second.finish(t)
+	second.endsBy(t, syscall.SIGINT, 128+15)
 }
 
 func (s *live) checkKept(ctx context.Context, t *testing.T) {

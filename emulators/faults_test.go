@@ -14,7 +14,7 @@ import (
 // end an emulator is gone with its data, without which the system cannot go on.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	s := startRace(t)
+	s := startRace(t, []string{restartVariable + "=1"})
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	send := func(insertID string) {

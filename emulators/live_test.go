@@ -27,19 +27,17 @@ var liveCommand = []string{"--", "sh", "-c", "env; echo =====; cat >/dev/null"}
 // without the race detector, which the tests of the program itself have.
 func startLive(t *testing.T, env ...string) *live {
 	t.Helper()
-	path, err := plain()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := newProgram(t, path, append([]string{"-addr", "localhost:0"}, liveCommand...)...)
+	p := emulators(t, slices.Concat([]string{"-addr", "localhost:0"}, liveCommand)...)
 	p.Env = append(p.Env, env...)
 	return newLive(t, p)
 }
 
 // startRace starts a system to test the program itself.
-func startRace(t *testing.T, args ...string) *live {
+func startRace(t *testing.T, env []string, args ...string) *live {
 	t.Helper()
-	return newLive(t, emulators(t, slices.Concat([]string{"-addr", "localhost:0"}, args, liveCommand)...))
+	p := raced(t, slices.Concat([]string{"-addr", "localhost:0"}, args, liveCommand)...)
+	p.Env = append(p.Env, env...)
+	return newLive(t, p)
 }
 
 // newLive starts it and reads what its COMMAND finds in the environment.

@@ -29,8 +29,11 @@ const asProgram = "LETHE_TEST_AS_PROGRAM"
 // plainDir is removed at the end.
 var plainDir string
 
-// plain builds that other program there, once.
+// plain builds that other program there, once, unless LETHE_EMULATORS names it.
 var plain = sync.OnceValues(func() (_ string, err error) {
+	if path := os.Getenv("LETHE_EMULATORS"); path != "" {
+		return path, nil
+	}
 	if plainDir, err = os.MkdirTemp("", "lethe-emulators-"); err != nil {
 		return "", err
 	}
@@ -64,13 +67,16 @@ type program struct {
 	stderr *buffer
 }
 
-// newProgram prepares a run; what it starts is ended with the test.
-func newProgram(t *testing.T, name string, args ...string) *program {
+// emulators prepares a run of the program; what it starts is ended with the test.
+func emulators(t *testing.T, args ...string) *program {
 	t.Helper()
-	p := &program{Cmd: exec.Command(name, args...), id: rand.Text(), stderr: &buffer{}}
+	path, err := plain()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &program{Cmd: exec.Command(path, args...), id: rand.Text(), stderr: &buffer{}}
 	p.Env = append(os.Environ(), marker+"="+p.id, checkVariable+"=1")
 	p.Stderr = p.stderr
-	var err error
 	if p.stdin, err = p.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -92,19 +98,16 @@ func newProgram(t *testing.T, name string, args ...string) *program {
 	return p
 }
 
-// emulators prepares a run of this program.
-func emulators(t *testing.T, args ...string) *program {
+// raced has the race detector, which costs seconds of each start.
+func raced(t *testing.T, args ...string) *program {
 	t.Helper()
+	p := emulators(t, args...)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, err := plain()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := newProgram(t, self, args...)
-	p.Env = append(p.Env, asProgram+"="+path)
+	p.Env = append(p.Env, asProgram+"="+p.Path)
+	p.Path = self
 	return p
 }
 

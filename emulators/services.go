@@ -20,7 +20,8 @@ import (
 func (s *system) startServices(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		s.firestore, err = local.StartFirestore(gctx, s.reaper, local.FirestoreOptions{Load: s.dir.firestore(), Restartable: true})
+		s.firestore, err = local.StartFirestore(gctx, s.reaper, local.FirestoreOptions{
+			Load: s.dir.firestore(), Restartable: os.Getenv(restartVariable) != ""})
 		return err
 	})
 	g.Go(func() (err error) {

@@ -31,7 +31,7 @@ const stormPersons = 6
 // the end every acknowledged event is there, once, and nothing that nobody sent.
 func TestStorm(t *testing.T) {
 	t.Parallel()
-	s := &storm{live: startLive(t), seed: uint64(time.Now().UnixNano()), acked: map[string]map[string]bool{}, sent: map[string]map[string]bool{}}
+	s := &storm{live: startLive(t, restartVariable+"=1"), seed: uint64(time.Now().UnixNano()), acked: map[string]map[string]bool{}, sent: map[string]map[string]bool{}}
 	t.Logf("seed %d", s.seed)
 	rnd := rand.New(rand.NewPCG(s.seed, 0))
 	// Known persons: a process that is killed inside a transaction leaves its locks
