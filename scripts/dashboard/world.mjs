@@ -41,13 +41,17 @@ export async function newProject(name, { agreed = true } = {}) {
   return p;
 }
 
-// send sends what an SDK sends: events to /import, profile operations to /engage.
+// send sends what an SDK sends: events to /import, profile operations to /engage; and, as
+// an SDK does, sends it again if the function has ended (another test kills it).
 export async function send(p, path, items) {
   for (let i = 0; i < items.length; i += 2000) {
-    const res = await fetch(`${LETHE_URL}${path}`, { method: "POST", body: JSON.stringify(items.slice(i, i + 2000)),
-      headers: { "content-type": "application/json", authorization: `Basic ${btoa(p.token + ":")}` } });
-    const text = await res.text();
-    assert.equal(res.status, 200, text);
+    const post = async () => {
+      const res = await fetch(`${LETHE_URL}${path}`, { method: "POST", body: JSON.stringify(items.slice(i, i + 2000)),
+        headers: { "content-type": "application/json", authorization: `Basic ${btoa(p.token + ":")}` } });
+      return { status: res.status, text: await res.text() };
+    };
+    const { status, text } = await until(path, post, ({ status }) => status !== 502 && status !== 503);
+    assert.equal(status, 200, text);
   }
 }
 
