@@ -109,7 +109,7 @@ func TestImportErrors(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, nil)
 	big := "[" + strings.Repeat(old(1, `,"x":"`+strings.Repeat("y", 5000)+`"`)+",", 2100) + old(2, "") + "]"
-	bomb := zipped(strings.Repeat("[", 50_000_000))
+	bomb := zipped(strings.Repeat("[", 12_000_000))
 	for name, c := range map[string]struct {
 		body, encoding string
 		code           int

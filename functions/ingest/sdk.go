@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lethe-analytics/lethe/shared/web"
@@ -35,7 +36,7 @@ func serveSDK(name, contentType string) web.Handler {
 	if err != nil {
 		panic(err)
 	}
-	small := gzipped(plain)
+	small := sync.OnceValue(func() []byte { return gzipped(plain) }) // most instances are never asked
 	sum := sha256.Sum256(plain)
 	tag := hex.EncodeToString(sum[:8])
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -50,7 +51,7 @@ func serveSDK(name, contentType string) web.Handler {
 		body := plain
 		h.Set("ETag", `"`+tag+`"`)
 		if takesGzip(r) {
-			body = small
+			body = small()
 			h.Set("ETag", `"`+tag+`-gzip"`)
 			h.Set("Content-Encoding", "gzip")
 		}
