@@ -47,32 +47,42 @@ func SubscriptionName(googleProject, subscription string) string {
 // of its dead letters. What exists already is left alone.
 func Setup(ctx context.Context, client *pubsub.Client, googleProject string) error {
 	for _, topic := range topology.Topics() {
-		for _, name := range []string{topic, topology.DeadTopic(topic)} {
-			_, err := client.TopicAdminClient.CreateTopic(ctx, &pubsubpb.Topic{Name: TopicName(googleProject, name)})
-			if err != nil && status.Code(err) != codes.AlreadyExists {
-				return fmt.Errorf("create topic %s: %w", name, err)
-			}
-		}
-		dead := topology.DeadTopic(topic)
-		if err := createSubscription(ctx, client, &pubsubpb.Subscription{
-			Name:               SubscriptionName(googleProject, dead),
-			Topic:              TopicName(googleProject, dead),
-			AckDeadlineSeconds: seconds(topology.AckDeadline),
-		}); err != nil {
+		if err := setupTopic(ctx, client, googleProject, topic); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+func setupTopic(ctx context.Context, client *pubsub.Client, googleProject, topic string) error {
+	for _, name := range []string{topic, topology.DeadTopic(topic)} {
+		_, err := client.TopicAdminClient.CreateTopic(ctx, &pubsubpb.Topic{Name: TopicName(googleProject, name)})
+		if err != nil && status.Code(err) != codes.AlreadyExists {
+			return fmt.Errorf("create topic %s: %w", name, err)
+		}
+	}
+	dead := topology.DeadTopic(topic)
+	if err := createSubscription(ctx, client, &pubsubpb.Subscription{
+		Name:               SubscriptionName(googleProject, dead),
+		Topic:              TopicName(googleProject, dead),
+		AckDeadlineSeconds: seconds(topology.AckDeadline),
+	}); err != nil {
+		return err
+	}
 	for _, sub := range Subscriptions() {
+		if sub.Topic != topic {
+			continue
+		}
 		if err := createSubscription(ctx, client, &pubsubpb.Subscription{
 			Name:               SubscriptionName(googleProject, sub.Name),
-			Topic:              TopicName(googleProject, sub.Topic),
+			Topic:              TopicName(googleProject, topic),
 			AckDeadlineSeconds: seconds(topology.AckDeadline),
 			RetryPolicy: &pubsubpb.RetryPolicy{
 				MinimumBackoff: durationpb.New(topology.MinBackoff),
 				MaximumBackoff: durationpb.New(topology.MaxBackoff),
 			},
 			DeadLetterPolicy: &pubsubpb.DeadLetterPolicy{
-				DeadLetterTopic:     TopicName(googleProject, topology.DeadTopic(sub.Topic)),
+				DeadLetterTopic:     TopicName(googleProject, dead),
 				MaxDeliveryAttempts: topology.MaxDeliveries,
 			},
 		}); err != nil {
@@ -82,7 +92,7 @@ func Setup(ctx context.Context, client *pubsub.Client, googleProject string) err
 	return nil
 }
 
-// removeSubscriptions deletes those that Setup has created: for each the emulator keeps
+// removeSubscriptions deletes those of a project: for each the emulator keeps
 // a thread that wakes several times a second.
 func removeSubscriptions(ctx context.Context, client *pubsub.Client, googleProject string) error {
 	list := client.SubscriptionAdminClient.ListSubscriptions(ctx, &pubsubpb.ListSubscriptionsRequest{Project: "projects/" + googleProject})

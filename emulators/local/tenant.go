@@ -56,27 +56,36 @@ func NewTenant(t testing.TB, change func(*project.Project)) *Tenant {
 	return tenant
 }
 
-// OpenPubSub opens Pub/Sub for the tenant's Google project, with everything that
-// Setup makes.
-func (n *Tenant) OpenPubSub(t testing.TB) *pubsub.Client {
+// OpenPubSub opens Pub/Sub for the tenant's Google project. A topic of the topology is
+// there, with all that Setup makes of it, once this client has named it (most tests need
+// two of the many); those that other clients will use are given.
+func (n *Tenant) OpenPubSub(t testing.TB, topics ...string) *pubsub.Client {
 	t.Helper()
 	NeedPubSub(t)
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	client, err := gcp.OpenPubSub(context.Background(), n.Config)
+	admin, err := gcp.OpenPubSub(context.Background(), n.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 		defer cancel()
-		if err := errors.Join(removeSubscriptions(ctx, client, n.Config.Project), client.Close()); err != nil {
+		if err := errors.Join(removeSubscriptions(ctx, admin, n.Config.Project), admin.Close()); err != nil {
 			t.Log(err) // some tests end the emulator
 		}
 	})
-	if err := Setup(ctx, client, n.Config.Project); err != nil {
+	made := &topicsInUse{admin: admin, project: n.Config.Project}
+	for _, topic := range topics {
+		if err := made.need(ctx, topic); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client, err := gcp.OpenPubSub(context.Background(), n.Config, made.intercept()...)
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = client.Close() })
 	return client
 }
 

@@ -44,7 +44,7 @@ func config(c *local.Tenant) ingest.Config {
 
 func newSystem(t testing.TB, change func(*project.Project)) *system {
 	s := &system{Tenant: local.NewTenant(t, change), t: t}
-	s.ps = s.OpenPubSub(t)
+	s.ps = s.OpenPubSub(t, topology.TopicEvents)
 	s.serve(config(s.Tenant))
 	return s
 }

@@ -38,7 +38,7 @@ func (s *stopped) Write(p []byte) (int, error) {
 func TestReplayDuringErasure(t *testing.T) {
 	t.Parallel()
 	tenant := local.NewTenant(t, nil)
-	ps := tenant.OpenPubSub(t)
+	ps := tenant.OpenPubSub(t, topology.Topics()...)
 	_, bucket := localstorage.OpenBucket(t, tenant)
 	signer := localreceipt.Open(t)
 	worker := erase.NewWorker(erase.Config{Config: tenant.Config, PublicURL: "https://lethe.example", PublishTimeout: time.Minute, Slice: time.Second, SweepIdle: time.Second},

@@ -16,7 +16,7 @@ import (
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	tenant := local.NewTenant(t, nil)
-	ps := tenant.OpenPubSub(t)
+	ps := tenant.OpenPubSub(t, topology.Topics()...)
 	dead := queue.NewPublisher(ps, topology.DeadTopic(topology.TopicEvents), 10*time.Second)
 	for i := range 5 {
 		attrs := map[string]string{queue.AttrProject: "app", queue.AttrOrigin: "m", "CloudPubSubDeadLetterSourceDeliveryCount": "20"}
@@ -64,7 +64,7 @@ func TestReplay(t *testing.T) {
 func TestReplayEnds(t *testing.T) {
 	t.Parallel()
 	tenant := local.NewTenant(t, nil)
-	ps := tenant.OpenPubSub(t)
+	ps := tenant.OpenPubSub(t, topology.Topics()...)
 	dead := queue.NewPublisher(ps, topology.DeadTopic(topology.TopicEvents), 10*time.Second)
 	for _, data := range []string{"a", "b"} {
 		if err := dead.Publish(t.Context(), []byte(data), map[string]string{queue.AttrReason: "the payload is damaged"}); err != nil {

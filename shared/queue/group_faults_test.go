@@ -25,7 +25,7 @@ import (
 func TestGroupPanics(t *testing.T) {
 	t.Parallel()
 	tenant := local.NewTenant(t, nil)
-	tenant.OpenPubSub(t)
+	tenant.OpenPubSub(t, topology.TopicEvents)
 	held, shared := make(chan struct{}), make(chan struct{})
 	ps := intercepted(t, tenant, func(message int) error {
 		switch message {
@@ -116,7 +116,7 @@ func TestGroupWhenPubSubIsSilent(t *testing.T) {
 func TestGroupIsBounded(t *testing.T) {
 	t.Parallel()
 	tenant := local.NewTenant(t, nil)
-	tenant.OpenPubSub(t)
+	tenant.OpenPubSub(t, topology.TopicEvents)
 	all := make(chan struct{})
 	ps := intercepted(t, tenant, func(int) error {
 		<-all

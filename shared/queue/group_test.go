@@ -87,7 +87,7 @@ func intercepted(t *testing.T, tenant *local.Tenant, before func(message int) er
 func TestGroupShares(t *testing.T) {
 	t.Parallel()
 	tenant := local.NewTenant(t, nil)
-	tenant.OpenPubSub(t)
+	tenant.OpenPubSub(t, topology.TopicEvents)
 	const n = 20
 	var messages, joined atomic.Int32
 	held, all := make(chan struct{}), make(chan struct{})
