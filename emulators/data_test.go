@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,7 +48,8 @@ func (s *live) clients(t *testing.T) kept {
 	return k
 }
 
-// TestDataIsKept finds in a second run what the first one left, which a signal has ended.
+// TestDataIsKept finds in a second run what the first one left. A signal ends the first,
+// and the second ends when "go run" is killed.
 func TestDataIsKept(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -82,13 +84,15 @@ func TestDataIsKept(t *testing.T) {
 	}
 	first.endsBy(t, syscall.SIGTERM, 128+15) // which COMMAND gets, and its status is ours
 
-	second := startRace(t, nil, "-data", dir)
+	under := raced(t, slices.Concat([]string{"-addr", "localhost:0", "-data", dir}, liveCommand)...)
+	under.underGo(t)
+	second := newLive(t, under)
 	if second.env["LETHE_TOKEN"] != first.env["LETHE_TOKEN"] || second.env["LETHE_KEY"] != first.env["LETHE_KEY"] {
 		t.Error("the credentials are others")
 	}
 	second.seen(t, 1)
 	second.checkKept(ctx, t)
-	second.endsBy(t, syscall.SIGINT, 128+15)
+	second.endsBy(t, syscall.SIGKILL, 128+9) // of the go tool, of which the program itself hears nothing
 }
 
 func (s *live) checkKept(ctx context.Context, t *testing.T) {

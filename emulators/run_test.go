@@ -79,11 +79,10 @@ func (p *program) tempDir(t *testing.T) string {
 	return ""
 }
 
-// TestGoRunKilled ends the system when "go run" is killed, of which the program
-// itself hears nothing. A shell of that name stands for the go tool, which would
-// have to build everything.
-func TestGoRunKilled(t *testing.T) {
-	t.Parallel()
+// underGo has the program run by "go run". A shell of that name stands for the go tool,
+// which would have to build everything.
+func (p *program) underGo(t *testing.T) {
+	t.Helper()
 	shell, err := exec.LookPath("sh")
 	if err != nil {
 		t.Fatal(err)
@@ -92,14 +91,7 @@ func TestGoRunKilled(t *testing.T) {
 	if err := os.Symlink(shell, tool); err != nil {
 		t.Fatal(err)
 	}
-	p := emulators(t, "-addr", "localhost:0", "--", "sh", "-c", "echo running; exec sleep 1000")
-	p.Path, p.Args = tool, append([]string{tool, "-c", `"$0" "$@"; exit`}, p.Args...)
-	p.begin(t, "running")
-	if err := p.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	p.allEnd(t, 30*time.Second)
-	p.end(t)
+	p.Path, p.Args = tool, append([]string{tool, "-c", `"$0" "$@"; exit`}, append([]string{p.Path}, p.Args[1:]...)...)
 }
 
 // TestReadyText is what a newcomer sees, until Ctrl-C.

@@ -22,7 +22,7 @@ import (
 // Histories of one run. They wait for sweeps most of the time, so many go on at once.
 const (
 	historyGroups = 4
-	historiesEach = 8
+	historiesEach = 6
 )
 
 // While SDKs send without pause, workers are killed and messages come again, persons
