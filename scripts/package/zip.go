@@ -92,12 +92,20 @@ func (d *deflated) of(text []byte) ([]byte, error) {
 	return once()
 }
 
+// compressors are used again: to make one costs more than to compress a file of source.
+var compressors = sync.Pool{New: func() any {
+	w, err := flate.NewWriter(nil, 5) // as archive/zip does
+	if err != nil {
+		panic(err) // of no level
+	}
+	return w
+}}
+
 func deflate(text []byte) ([]byte, error) {
 	var out bytes.Buffer
-	w, err := flate.NewWriter(&out, 5) // as archive/zip does
-	if err != nil {
-		return nil, err
-	}
+	w := compressors.Get().(*flate.Writer)
+	defer compressors.Put(w)
+	w.Reset(&out)
 	if _, err := w.Write(text); err != nil {
 		return nil, err
 	}
