@@ -42,9 +42,9 @@ func main() {
 }
 `
 
-// TestPackage packages every function, twice: after a change in one, whose zip alone is
-// not the same to the byte, until it is packaged once more. And each zip is built as
-// Google builds it, without any network, and answers.
+// TestPackage packages every function, and two of them again after a change in one, whose
+// zip alone is not the same to the byte, until it is packaged once more. And each zip is
+// built as Google builds it, without any network, and answers.
 func TestPackage(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -61,8 +61,9 @@ func TestPackage(t *testing.T) {
 	if err := os.WriteFile(file, append(text, "\n// Changed.\n"...), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	run(changed, second, Folders())
-	for _, f := range Folders() {
+	again := []string{"report", "store"}
+	run(changed, second, again)
+	for _, f := range again {
 		if same := bytes.Equal(read(t, first, f), read(t, second, f)); same != (f != "report") {
 			t.Errorf("%s: packaged again after a change in report, the same: %t", f, same)
 		}
@@ -77,6 +78,30 @@ func TestPackage(t *testing.T) {
 			if function.Folder == f {
 				answers(t, program, function.EntryPoint)
 			}
+		}
+	}
+}
+
+// TestNeeds finds no function in need of another's package: a change in one is in its own
+// zip alone.
+func TestNeeds(t *testing.T) {
+	t.Parallel()
+	needed, err := needs("../..", Folders())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range Folders() {
+		own := false
+		for _, p := range needed[f] {
+			_, folder, _ := strings.Cut(p.ImportPath, "/functions/")
+			folder, _, _ = strings.Cut(folder, "/")
+			own = own || folder == f
+			if folder != "" && folder != f {
+				t.Errorf("%s needs %s", f, p.ImportPath)
+			}
+		}
+		if !own {
+			t.Errorf("%s does not need its own package: %d others", f, len(needed[f]))
 		}
 	}
 }
