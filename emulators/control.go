@@ -47,6 +47,9 @@ func (s *system) startControl(context.Context) error {
 	handle("POST /functions/{name}/kill", s.killFunction)
 	mux.HandleFunc("GET /functions/{name}/peak", s.functionPeak)
 	handle("POST /firestore/restart", func(r *http.Request) error {
+		if os.Getenv(restartVariable) == "" {
+			return fmt.Errorf("no restart of firestore: start the system with %s=1", restartVariable)
+		}
 		ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 		defer cancel()
 		return s.firestore.Restart(ctx, googleProject)

@@ -82,6 +82,9 @@ func TestDataIsKept(t *testing.T) {
 	if err := first.track(ctx, "ada", "kept"); err != nil {
 		t.Fatal(err)
 	}
+	if code, body, err := first.call(ctx, "POST", first.env["LETHE_CONTROL"]+"/firestore/restart", ""); err != nil || code != 500 || !strings.Contains(body, restartVariable) {
+		t.Errorf("restart of what cannot be: %d %s %v", code, body, err)
+	}
 	first.endsBy(t, syscall.SIGTERM, 128+15) // which COMMAND gets, and its status is ours
 
 	under := raced(t, slices.Concat([]string{"-addr", "localhost:0", "-data", dir}, liveCommand)...)
