@@ -9,6 +9,8 @@ import (
 
 	"cloud.google.com/go/pubsub/v2"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"google.golang.org/api/option"
+	"google.golang.org/grpc"
 
 	"github.com/lethe-analytics/lethe/shared/gcp"
 	"github.com/lethe-analytics/lethe/shared/project"
@@ -75,13 +77,13 @@ func (n *Tenant) OpenPubSub(t testing.TB, topics ...string) *pubsub.Client {
 			t.Log(err) // some tests end the emulator
 		}
 	})
-	made := &topicsInUse{admin: admin, project: n.Config.Project}
+	made := &topicsInUse{admin: admin, project: n.Config.Project, made: map[string]bool{}}
 	for _, topic := range topics {
 		if err := made.need(ctx, topic); err != nil {
 			t.Fatal(err)
 		}
 	}
-	client, err := gcp.OpenPubSub(context.Background(), n.Config, made.intercept()...)
+	client, err := gcp.OpenPubSub(context.Background(), n.Config, option.WithGRPCDialOption(grpc.WithUnaryInterceptor(made.intercept)))
 	if err != nil {
 		t.Fatal(err)
 	}

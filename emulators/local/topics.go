@@ -8,13 +8,13 @@ import (
 	"sync"
 
 	"cloud.google.com/go/pubsub/v2"
-	"google.golang.org/api/option"
 	"google.golang.org/grpc"
 
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
-// topicsInUse makes the topics of the topology when they are first named in a call.
+// topicsInUse makes the topics of the topology when they are first named in a call. (In
+// no stream: a Relay pulls.)
 type topicsInUse struct {
 	admin   *pubsub.Client
 	project string
@@ -23,52 +23,22 @@ type topicsInUse struct {
 	made map[string]bool
 }
 
-// intercept is for the client whose calls name them.
-func (u *topicsInUse) intercept() []option.ClientOption {
-	return []option.ClientOption{
-		option.WithGRPCDialOption(grpc.WithChainUnaryInterceptor(
-			func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-				if err := u.needAll(ctx, req); err != nil {
-					return err
-				}
-				return invoke(ctx, method, req, reply, cc, opts...)
-			})),
-		option.WithGRPCDialOption(grpc.WithChainStreamInterceptor(
-			func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-				s, err := open(ctx, desc, cc, method, opts...)
-				return &namingStream{s, u}, err
-			})),
+// intercept is for the client whose calls name them: by a topic or a subscription of it.
+func (u *topicsInUse) intercept(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	name := ""
+	switch r := req.(type) {
+	case interface{ GetTopic() string }:
+		name = r.GetTopic()
+	case interface{ GetSubscription() string }:
+		name = r.GetSubscription()
 	}
-}
-
-// namingStream is a stream whose requests name a subscription.
-type namingStream struct {
-	grpc.ClientStream
-	u *topicsInUse
-}
-
-// SendMsg implements grpc.ClientStream.
-func (s *namingStream) SendMsg(m any) error {
-	if err := s.u.needAll(s.Context(), m); err != nil {
+	if err := u.need(ctx, path.Base(name)); err != nil {
 		return err
 	}
-	return s.ClientStream.SendMsg(m)
+	return invoke(ctx, method, req, reply, cc, opts...)
 }
 
-// needAll makes the topics that a request names, or whose subscription it names.
-func (u *topicsInUse) needAll(ctx context.Context, req any) error {
-	if r, ok := req.(interface{ GetTopic() string }); ok {
-		if err := u.need(ctx, path.Base(r.GetTopic())); err != nil {
-			return err
-		}
-	}
-	if r, ok := req.(interface{ GetSubscription() string }); ok {
-		return u.need(ctx, path.Base(r.GetSubscription()))
-	}
-	return nil
-}
-
-// need makes the topic that a topic or a subscription belongs to.
+// need makes the topic that a topic or a subscription belongs to, if it is one of ours.
 func (u *topicsInUse) need(ctx context.Context, name string) error {
 	topic := ""
 	for _, s := range Subscriptions() {
@@ -83,9 +53,6 @@ func (u *topicsInUse) need(ctx context.Context, name string) error {
 	}
 	if err := setupTopic(ctx, u.admin, u.project, topic); err != nil {
 		return err
-	}
-	if u.made == nil {
-		u.made = map[string]bool{}
 	}
 	u.made[topic] = true
 	return nil
