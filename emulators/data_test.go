@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -55,7 +54,7 @@ func TestDataIsKept(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	first := startRace(t, nil, "-data", dir)
+	first := newLive(t, raced(t, liveArgs("-data", dir)...))
 	if again := emulators(t, "-addr", "localhost:0", "-data", dir); again.Start() != nil || again.end(t) != 1 ||
 		!strings.Contains(again.stderr.String(), "is in use by another run") {
 		t.Errorf("a second run in the same directory: %s", again.stderr)
@@ -85,9 +84,9 @@ func TestDataIsKept(t *testing.T) {
 	if code, body, err := first.call(ctx, "POST", first.env["LETHE_CONTROL"]+"/firestore/restart", ""); err != nil || code != 500 || !strings.Contains(body, restartVariable) {
 		t.Errorf("restart of what cannot be: %d %s %v", code, body, err)
 	}
-	first.endsBy(t, syscall.SIGTERM, 128+15) // which COMMAND gets, and its status is ours
+	first.endsBy(t, syscall.SIGTERM, 128+15)
 
-	under := raced(t, slices.Concat([]string{"-addr", "localhost:0", "-data", dir}, liveCommand)...)
+	under := raced(t, liveArgs("-data", dir)...)
 	under.underGo(t)
 	second := newLive(t, under)
 	if second.env["LETHE_TOKEN"] != first.env["LETHE_TOKEN"] || second.env["LETHE_KEY"] != first.env["LETHE_KEY"] {

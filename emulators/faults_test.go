@@ -14,7 +14,9 @@ import (
 // end an emulator is gone with its data, without which the system cannot go on.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	s := startRace(t, []string{restartVariable + "=1"})
+	p := raced(t, liveArgs()...)
+	p.Env = append(p.Env, restartVariable+"=1")
+	s := newLive(t, p)
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	send := func(insertID string) {

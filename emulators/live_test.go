@@ -20,27 +20,21 @@ type live struct {
 	env map[string]string
 }
 
-// liveCommand finds out the environment and ends with its input.
-var liveCommand = []string{"--", "sh", "-c", "env; echo =====; cat >/dev/null"}
+// liveArgs have a COMMAND that finds out the environment and ends with its input.
+func liveArgs(args ...string) []string {
+	return slices.Concat([]string{"-addr", "localhost:0"}, args, []string{"--", "sh", "-c", "env; echo =====; cat >/dev/null"})
+}
 
 // startLive starts a system to test the functions in, with variables set. It is built
 // without the race detector, which the tests of the program itself have.
 func startLive(t *testing.T, env ...string) *live {
 	t.Helper()
-	p := emulators(t, slices.Concat([]string{"-addr", "localhost:0"}, liveCommand)...)
+	p := emulators(t, liveArgs()...)
 	p.Env = append(p.Env, env...)
 	return newLive(t, p)
 }
 
-// startRace starts a system to test the program itself.
-func startRace(t *testing.T, env []string, args ...string) *live {
-	t.Helper()
-	p := raced(t, slices.Concat([]string{"-addr", "localhost:0"}, args, liveCommand)...)
-	p.Env = append(p.Env, env...)
-	return newLive(t, p)
-}
-
-// newLive starts it and reads what its COMMAND finds in the environment.
+// newLive starts a system and reads what its COMMAND finds in the environment.
 func newLive(t *testing.T, p *program) *live {
 	t.Helper()
 	s := &live{program: p, env: map[string]string{}}

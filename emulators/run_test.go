@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,6 +49,7 @@ func TestKilled(t *testing.T) {
 }
 
 // endsBy sends the program a signal, and demands its status and that nothing is left.
+// COMMAND's status hides that the API was not as described, but not what was said of it.
 func (p *program) endsBy(t *testing.T, sig syscall.Signal, status int) {
 	t.Helper()
 	dir := p.tempDir(t)
@@ -56,6 +58,9 @@ func (p *program) endsBy(t *testing.T, sig syscall.Signal, status int) {
 	}
 	if code := p.end(t); code != status {
 		t.Errorf("status %d after %v, want %d; standard error:\n%s", code, sig, status, p.stderr)
+	}
+	if got := p.stderr.String(); strings.Contains(got, "openapi.yaml") {
+		t.Errorf("standard error:\n%s", got)
 	}
 	p.allEnd(t, 30*time.Second)
 	if _, err := os.Stat(dir); err == nil {
@@ -91,7 +96,7 @@ func (p *program) underGo(t *testing.T) {
 	if err := os.Symlink(shell, tool); err != nil {
 		t.Fatal(err)
 	}
-	p.Path, p.Args = tool, append([]string{tool, "-c", `"$0" "$@"; exit`}, append([]string{p.Path}, p.Args[1:]...)...)
+	p.Path, p.Args = tool, slices.Concat([]string{tool, "-c", `"$0" "$@"; exit`, p.Path}, p.Args[1:])
 }
 
 // TestReadyText is what a newcomer sees, until Ctrl-C.

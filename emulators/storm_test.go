@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -66,7 +67,7 @@ func TestStorm(t *testing.T) {
 		total += s.check(t, fmt.Sprint("storm/", person))
 	}
 	s.seen(t, total)
-	s.finish(t)
+	s.endsBy(t, syscall.SIGINT, 128+15) // COMMAND gets SIGTERM, and its status is ours
 }
 
 // client sends batches until the context ends: new ones, now and then one that was
