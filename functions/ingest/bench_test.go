@@ -48,7 +48,7 @@ func BenchmarkTrack(b *testing.B) {
 		b.Fatal(err)
 	}
 	bodies := makeBodies(tenant.Token)
-	for _, clients := range []int{1, 4, 8, 16, 64} {
+	for _, clients := range []int{1, 2, 4, 8, 16, 64} {
 		var bare float64
 		b.Run(fmt.Sprintf("baseline-%d-at-a-time", clients), func(b *testing.B) {
 			bare = measure(b, startServer(b, "bare", ""), bodies, clients)

@@ -11,7 +11,7 @@ import (
 type Config struct {
 	gcp.Config
 	// Linger is how long a message stays open for other requests to join at most, while
-	// another is on its way.
+	// another is on its way or they are expected to come again.
 	Linger time.Duration `env:"LETHE_INGEST_LINGER, default=5ms"`
 	// PublishTimeout is how long Pub/Sub may take before the client gets a 503.
 	PublishTimeout time.Duration `env:"LETHE_INGEST_PUBLISH_TIMEOUT, default=10s"`

@@ -16,11 +16,14 @@ const (
 	messageSize = 1 << 20
 	// maxPending bounds what may wait for Pub/Sub, in bytes before compression.
 	maxPending = 64 << 20
+	// company is how many requests make a message cheap for each: it waits for no more.
+	company = 8
 )
 
 // Group is a group commit: requests that arrive while a message of their project is on
-// its way share the next one, so that the cost of an event falls as load rises, and
-// nobody waits for company that does not come.
+// its way share the next one, so that the cost of an event falls as load rises. It goes
+// when nothing of its project is on its way and as many are in it as the last one leads
+// to expect, or at the end of its linger; who comes alone goes at once.
 type Group struct {
 	pub    *Publisher
 	linger time.Duration
@@ -30,10 +33,12 @@ type Group struct {
 	pending int              // bytes in batches that are not yet stored
 }
 
-// lane is the way of a project's messages; there is none while nobody is on it.
+// lane is the way of a project's messages; there is none while nobody is on it and
+// nobody but the next is expected.
 type lane struct {
-	open    *batch // for others to join; nil: none
-	sending int    // batches on their way
+	open     *batch // for others to join; nil: none
+	sending  int    // batches on their way
+	expected int    // requests that come again, as clients do that send one after the other
 }
 
 // payloads are the buffers of batches: what a message held is packed before it is
@@ -44,13 +49,14 @@ var payloads = sync.Pool{New: func() any { return new([]byte) }}
 type batch struct {
 	project string
 	payload *[]byte
-	turn    chan struct{} // closed when nothing of its project is on its way any more
+	shared  int           // requests in it
+	turn    chan struct{} // closed when it need wait for nobody any more
 	done    chan struct{} // closed when err is set
 	err     error
 }
 
-// NewGroup makes a group that keeps a message open for others to join while another of
-// the same project is on its way, for the linger at most.
+// NewGroup makes a group that keeps a message open for others to join for the linger at
+// most.
 func NewGroup(pub *Publisher, linger time.Duration) *Group {
 	return &Group{pub: pub, linger: linger, lanes: map[string]*lane{}}
 }
@@ -93,13 +99,12 @@ func (g *Group) join(project string, n int, add func([]byte, int) []byte) (joine
 			opened = &batch{project: project, payload: payloads.Get().(*[]byte), turn: make(chan struct{}), done: make(chan struct{})}
 			l.open = opened
 			g.lanes[project] = l
-			if l.sending == 0 {
-				close(opened.turn)
-			}
 		}
 		b := l.open
 		if len(joined) == 0 || joined[len(joined)-1] != b {
 			joined = append(joined, b)
+			b.shared++
+			l.yield()
 		}
 		before := len(*b.payload)
 		*b.payload = add(*b.payload, i)
@@ -111,6 +116,18 @@ func (g *Group) join(project string, n int, add func([]byte, int) []byte) (joine
 		}
 	}
 	return joined, opened, nil
+}
+
+// yield gives the open batch its turn if there is nobody to wait for.
+func (l *lane) yield() {
+	if l.sending > 0 || l.open == nil || l.open.shared < l.expected {
+		return
+	}
+	select {
+	case <-l.open.turn: // it has it already
+	default:
+		close(l.open.turn)
+	}
 }
 
 // close lets nobody join the lane's batch any more: it is on its way.
@@ -156,20 +173,18 @@ func (g *Group) publish(b *batch, l *lane) {
 
 // arrived answers who waits for a batch of that size, and gives the next its turn.
 func (g *Group) arrived(b *batch, l *lane, size int) {
-	close(b.done)
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	defer close(b.done) // who is answered may come again at once, and is expected by then
 	g.pending -= size
 	l.sending--
-	switch {
-	case l.sending > 0:
-	case l.open == nil:
+	l.expected = b.shared
+	if l.open != nil {
+		l.expected += l.open.shared
+	}
+	l.expected = min(l.expected, company)
+	l.yield()
+	if l.sending == 0 && l.open == nil && l.expected == 1 {
 		delete(g.lanes, b.project)
-	default:
-		select {
-		case <-l.open.turn: // it has it already
-		default:
-			close(l.open.turn)
-		}
 	}
 }

@@ -135,6 +135,62 @@ func TestGroupShares(t *testing.T) {
 	}
 }
 
+// Clients that send one request after the other share each message once they have met,
+// and whoever is left waits for the others no longer than the linger.
+func TestGroupWaitsForWhoComesAgain(t *testing.T) {
+	t.Parallel()
+	tenant := local.NewTenant(t, nil)
+	tenant.OpenPubSub(t, topology.TopicEvents)
+	const clients, rounds = 4, 10
+	for name, linger := range map[string]time.Duration{"together": time.Hour, "one is left": 100 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var messages, joined atomic.Int32
+			held, all := make(chan struct{}), make(chan struct{})
+			ps := intercepted(t, tenant, func(message int) error {
+				messages.Add(1)
+				if message == 1 {
+					close(held)
+					<-all
+				}
+				return nil
+			})
+			g := queue.NewGroup(queue.NewPublisher(ps, topology.TopicEvents, 30*time.Second), linger)
+			commit := func() {
+				if err := g.Commit(t.Context(), "app", 1, func(payload []byte, i int) []byte {
+					if joined.Add(1) == clients {
+						close(all)
+					}
+					return add(1)(payload, i)
+				}); err != nil {
+					t.Error(err)
+				}
+			}
+			var wg sync.WaitGroup
+			for i := range clients {
+				if i == 1 {
+					<-held
+				}
+				wg.Go(func() {
+					for range rounds {
+						commit()
+					}
+					if i == 0 { // alone on its way, once
+						commit()
+					}
+				})
+			}
+			wg.Wait()
+			if linger == time.Hour && messages.Load() != 1+rounds {
+				t.Errorf("%d messages", messages.Load())
+			}
+			if linger != time.Hour {
+				commit()
+			}
+		})
+	}
+}
+
 // Who comes alone is not held up for others.
 func TestGroupOfOne(t *testing.T) {
 	t.Parallel()
