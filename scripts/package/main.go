@@ -3,8 +3,9 @@
 //
 //	package [-out dist] [FOLDER…]
 //
-//	functions/FOLDER ─go list -deps─▶ the packages of this module that it needs
-//	  + go.mod, go.sum, vendor/ (go mod vendor of just these)
+//	functions/FOLDER ─go list -deps─▶ the packages that it needs, of this module
+//	  + go.mod, go.sum
+//	  + vendor/, the packages of others (go mod vendor of all folders, and of that its part)
 //	  + function.go at the root, which imports the folder's package
 //	  ─▶ out/FOLDER.zip: sorted, without times, so that equal source is an equal zip
 //
@@ -19,8 +20,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -30,8 +33,14 @@ import (
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
-// framework is what the buildpack's main program needs beside the function.
-const framework = "github.com/GoogleCloudPlatform/functions-framework-go"
+// module is this module's path.
+const module = "github.com/lethe-analytics/lethe"
+
+// frameworks are what the buildpack's main program needs beside the function.
+var frameworks = []string{
+	"github.com/GoogleCloudPlatform/functions-framework-go/funcframework",
+	"github.com/GoogleCloudPlatform/functions-framework-go/functions",
+}
 
 func main() {
 	out := flag.String("out", "dist", "folder for the zips")
@@ -66,19 +75,34 @@ func run(root, out string, folders []string) error {
 			return fmt.Errorf("there is no function %q; there are %s", f, strings.Join(Folders(), ", "))
 		}
 	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return err
-	}
 	needed, err := needs(root, folders)
 	if err != nil {
+		return err
+	}
+	stage, err := os.MkdirTemp("", "lethe-package-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(stage)
+	if err := copyModule(root, stage, needed); err != nil {
+		return err
+	}
+	if _, err := goCommand(stage, "mod", "vendor"); err != nil {
+		return err
+	}
+	v, err := readVendored(filepath.Join(stage, "vendor"))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
 	var d deflated
 	var g errgroup.Group
 	g.SetLimit(2)
-	for _, f := range folders {
+	for f, packages := range needed {
 		g.Go(func() error {
-			if err := one(root, filepath.Join(out, f+".zip"), f, needed[f], &d); err != nil {
+			if err := writeZip(filepath.Join(out, f+".zip"), stage, content(f, packages, &v), &d); err != nil {
 				return fmt.Errorf("%s: %w", f, err)
 			}
 			return nil
@@ -87,39 +111,22 @@ func run(root, out string, folders []string) error {
 	return g.Wait()
 }
 
-// one packages one folder, of these packages of the module.
-func one(root, file, folder string, packages []pkg, d *deflated) error {
-	stage, err := os.MkdirTemp("", "lethe-package-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(stage)
-	if err := copyModule(root, stage, folder, packages); err != nil {
-		return err
-	}
-	if _, err := goCommand(stage, "mod", "vendor"); err != nil {
-		return err
-	}
-	return writeZip(file, stage, d)
-}
-
 // pkg is what go list tells of a package.
 type pkg struct {
 	ImportPath string
-	Dir        string
 	GoFiles    []string
 	EmbedFiles []string
 	Deps       []string // all, of other modules too
 	Module     *struct {
-		Path, Dir string
-		Main      bool
+		Main bool
 	}
 }
 
-// needs tells of each folder which packages of the module it needs: its own, and those
-// that this imports. One go list asks for all folders, since most packages are shared.
+// needs tells of each folder which packages its zip needs, of this module and of others:
+// its own, the framework's, and those that these import. One go list asks for all folders,
+// since most packages are shared.
 func needs(root string, folders []string) (map[string][]pkg, error) {
-	args := []string{"list", "-deps", "-json=ImportPath,Dir,GoFiles,EmbedFiles,Deps,Module"}
+	args := append([]string{"list", "-deps", "-json=ImportPath,GoFiles,EmbedFiles,Deps,Module"}, frameworks...)
 	for _, f := range folders {
 		args = append(args, "./functions/"+f)
 	}
@@ -127,7 +134,7 @@ func needs(root string, folders []string) (map[string][]pkg, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours := map[string]pkg{}
+	all := map[string]pkg{}
 	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p pkg
 		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
@@ -135,55 +142,105 @@ func needs(root string, folders []string) (map[string][]pkg, error) {
 		} else if err != nil {
 			return nil, fmt.Errorf("read what go list says: %w", err)
 		}
-		if p.Module != nil && p.Module.Main {
-			ours[p.ImportPath] = p
+		if p.Module != nil { // the others are Go's own
+			all[p.ImportPath] = p
 		}
 	}
 	needed := map[string][]pkg{}
-	for _, p := range ours {
-		folder, is := strings.CutPrefix(p.ImportPath, p.Module.Path+"/functions/")
-		if !is || !slices.Contains(folders, folder) {
-			continue
-		}
-		for _, path := range append(p.Deps, p.ImportPath) {
-			if dep, is := ours[path]; is {
-				needed[folder] = append(needed[folder], dep)
+	for _, f := range folders {
+		is := map[string]bool{}
+		for _, path := range append(frameworks, module+"/functions/"+f) {
+			p, listed := all[path]
+			if !listed {
+				return nil, fmt.Errorf("go list does not tell of %s", path)
+			}
+			for _, path := range append(p.Deps, path) {
+				is[path] = true
 			}
 		}
-	}
-	for _, f := range folders {
-		if len(needed[f]) == 0 {
-			return nil, fmt.Errorf("go list does not tell of functions/%s", f)
+		for path := range is {
+			if p, listed := all[path]; listed {
+				needed[f] = append(needed[f], p)
+			}
 		}
 	}
 	return needed, nil
 }
 
-// copyModule copies the part of the module that the folder needs, and writes the
-// package at its root.
-func copyModule(root, stage, folder string, packages []pkg) error {
-	for _, p := range packages {
-		rel, err := filepath.Rel(p.Module.Dir, p.Dir)
-		if err != nil {
-			return err
-		}
-		for _, name := range slices.Concat(p.GoFiles, p.EmbedFiles) {
-			if err := copyFile(filepath.Join(p.Dir, name), filepath.Join(stage, rel, name)); err != nil {
-				return err
+// files are those of a package of this module, by the path below its root.
+func (p *pkg) files() (names []string) {
+	dir := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+	for _, name := range slices.Concat(p.GoFiles, p.EmbedFiles) {
+		names = append(names, path.Join(dir, name))
+	}
+	return names
+}
+
+// always are files that each zip has.
+var always = []string{"go.mod", "go.sum", "LICENSE"}
+
+// copyModule copies the part of the module that the folders need, and writes a package at
+// its root that imports them all.
+func copyModule(root, stage string, needed map[string][]pkg) error {
+	names := map[string]bool{}
+	for _, name := range always {
+		names[name] = true
+	}
+	for _, packages := range needed {
+		for _, p := range packages {
+			if p.Module.Main {
+				for _, name := range p.files() {
+					names[name] = true
+				}
 			}
 		}
 	}
-	for _, name := range []string{"go.mod", "go.sum", "LICENSE"} {
+	for name := range names {
 		if err := copyFile(filepath.Join(root, name), filepath.Join(stage, name)); err != nil {
 			return err
 		}
 	}
-	// The buildpack looks at the imports of the package at the root: with functions
-	// among them it takes functions to be registered, and with funcframework vendored
-	// it needs nothing from the network.
-	text := fmt.Sprintf("// Package lethe registers the function of this zip.\npackage lethe\n\nimport (\n\t_ %q\n\t_ %q\n\n\t_ %q\n)\n",
-		framework+"/funcframework", framework+"/functions", packages[0].Module.Path+"/functions/"+folder)
-	return os.WriteFile(filepath.Join(stage, "function.go"), []byte(text), 0o644)
+	return os.WriteFile(filepath.Join(stage, "function.go"), register(slices.Collect(maps.Keys(needed))...), 0o644)
+}
+
+// content is what the zip of a folder has in it: texts by their names, or nil of a file
+// that is staged.
+func content(folder string, needed []pkg, v *vendored) map[string][]byte {
+	c := map[string][]byte{}
+	for _, name := range always {
+		c[name] = nil
+	}
+	for _, p := range needed {
+		if p.Module.Main {
+			for _, name := range p.files() {
+				c[name] = nil
+			}
+		}
+	}
+	files, modules := v.part(needed)
+	for _, name := range files {
+		c["vendor/"+name] = nil
+	}
+	c["vendor/modules.txt"] = modules
+	c["function.go"] = register(folder)
+	return c
+}
+
+// register is the package at the root. The buildpack looks at its imports: with functions
+// among them it takes functions to be registered, and with funcframework vendored it needs
+// nothing from the network.
+func register(folders ...string) []byte {
+	var b bytes.Buffer
+	b.WriteString("// Package lethe registers the function of this zip.\npackage lethe\n\nimport (\n")
+	for _, path := range frameworks {
+		fmt.Fprintf(&b, "\t_ %q\n", path)
+	}
+	b.WriteString("\n")
+	for _, f := range folders {
+		fmt.Fprintf(&b, "\t_ %q\n", module+"/functions/"+f)
+	}
+	b.WriteString(")\n")
+	return b.Bytes()
 }
 
 func copyFile(from, to string) error {

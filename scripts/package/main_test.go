@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,7 +74,14 @@ func TestPackage(t *testing.T) {
 		t.Error("report: packaged twice, and not the same")
 	}
 	for _, f := range Folders() {
-		program := build(t, filepath.Join(dir, "source", f), filepath.Join(first, f+".zip"))
+		source := filepath.Join(dir, "source", f)
+		unzip(t, filepath.Join(first, f+".zip"), source)
+		holdsTerms(t, source)
+		_, err := os.Stat(filepath.Join(source, "vendor/cloud.google.com/go/storage"))
+		if is, needs := err == nil, slices.Contains([]string{"admin", "delete", "export", "retention"}, f); is != needs {
+			t.Errorf("%s: has Cloud Storage's client: %t", f, is)
+		}
+		program := build(t, source)
 		for _, function := range topology.Functions {
 			if function.Folder == f {
 				answers(t, program, function.EntryPoint)
@@ -93,6 +101,9 @@ func TestNeeds(t *testing.T) {
 	for _, f := range Folders() {
 		own := false
 		for _, p := range needed[f] {
+			if !p.Module.Main {
+				continue
+			}
 			_, folder, _ := strings.Cut(p.ImportPath, "/functions/")
 			folder, _, _ = strings.Cut(folder, "/")
 			own = own || folder == f
@@ -148,16 +159,49 @@ func copyTree(t *testing.T, from, to string) {
 	}
 }
 
-// build unpacks a zip and builds it as the buildpack does.
-func build(t *testing.T, dir, file string) (program string) {
+// unzip unpacks a zip. (Under the race detector, archive/zip would take most of the
+// test's time.)
+func unzip(t *testing.T, file, dir string) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	// Under the race detector, archive/zip would take most of the test's time.
 	if out, err := exec.Command("unzip", "-q", file, "-d", dir).CombinedOutput(); err != nil {
 		t.Fatalf("unzip %s: %v\n%s", file, err, out)
 	}
+}
+
+// holdsTerms finds the terms of use of each module that the zip has packages of.
+func holdsTerms(t *testing.T, dir string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "vendor/modules.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules := 0
+	for part := range strings.SplitSeq("\n"+string(text), "\n# ") {
+		module, _, _ := strings.Cut(part, " ")
+		lines := strings.Split(strings.TrimSpace(part), "\n")
+		if last := lines[len(lines)-1]; module == "" || strings.HasPrefix(last, "##") || len(lines) == 1 {
+			continue // no package of it
+		}
+		modules++
+		files, err := os.ReadDir(filepath.Join(dir, "vendor", module))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(files, func(f os.DirEntry) bool { return terms.MatchString(f.Name()) }) {
+			t.Errorf("%s: no terms of use of %s", dir, module)
+		}
+	}
+	if modules < 10 {
+		t.Errorf("%s: packages of %d modules", dir, modules)
+	}
+}
+
+// build builds what was in a zip as the buildpack does.
+func build(t *testing.T, dir string) (program string) {
+	t.Helper()
 	app := filepath.Join(dir, "functions.local/app")
 	if err := os.MkdirAll(app, 0o755); err != nil {
 		t.Fatal(err)
@@ -172,7 +216,7 @@ func build(t *testing.T, dir, file string) (program string) {
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=vendor", "GOPROXY=off", "GOWORK=off", "GOTOOLCHAIN=local")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", file, err, out)
+		t.Fatalf("%s: %v\n%s", dir, err, out)
 	}
 	return program
 }

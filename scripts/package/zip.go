@@ -8,9 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -18,8 +19,9 @@ import (
 // epoch is the time of all files: the first that a zip can have.
 var epoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// writeZip puts a folder into a zip, and that in place at once.
-func writeZip(file, dir string, d *deflated) (err error) {
+// writeZip puts files into a zip, in the order of their names, and that in place at once:
+// the texts that it is given, or those below the folder where a text is nil.
+func writeZip(file, dir string, content map[string][]byte, d *deflated) (err error) {
 	out, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-")
 	if err != nil {
 		return err
@@ -31,31 +33,22 @@ func writeZip(file, dir string, d *deflated) (err error) {
 	}()
 	z := zip.NewWriter(out)
 	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return &deflater{out: w, all: d}, nil })
-	// WalkDir goes in the order of names.
-	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
+	for _, name := range slices.Sorted(maps.Keys(content)) {
+		text := content[name]
+		if text == nil {
+			if text, err = os.ReadFile(filepath.Join(dir, name)); err != nil {
+				return err
+			}
 		}
-		rel, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		h := &zip.FileHeader{Name: filepath.ToSlash(rel), Method: zip.Deflate, Modified: epoch}
+		h := &zip.FileHeader{Name: name, Method: zip.Deflate, Modified: epoch}
 		h.SetMode(0o644)
 		w, err := z.CreateHeader(h)
 		if err != nil {
 			return err
 		}
-		f, err := os.Open(path)
-		if err != nil {
-			return err
+		if _, err := w.Write(text); err != nil {
+			return fmt.Errorf("write zip: %w", err)
 		}
-		defer f.Close()
-		_, err = io.Copy(w, f)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("write zip: %w", err)
 	}
 	if err := z.Close(); err != nil {
 		return err
