@@ -14,8 +14,6 @@ import (
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/metadata"
 
 	"github.com/lethe-analytics/lethe/shared/gcp"
 )
@@ -55,29 +53,16 @@ func (m *Meter) PubSub(t testing.TB, c gcp.Config) *pubsub.Client {
 
 func (m *Meter) conn(t testing.TB, host string) option.ClientOption {
 	t.Helper()
-	const most = 64 << 20
-	conn, err := grpc.NewClient(host, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(most), grpc.MaxCallSendMsgSize(most)),
-		grpc.WithChainUnaryInterceptor(m.unary), grpc.WithChainStreamInterceptor(m.stream))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	return option.WithGRPCConn(conn)
-}
-
-// owner is what the Firestore emulator takes for a caller with all rights.
-func owner(ctx context.Context) context.Context {
-	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer owner")
+	return option.WithGRPCConn(Dial(t, host, grpc.WithChainUnaryInterceptor(m.unary), grpc.WithChainStreamInterceptor(m.stream)))
 }
 
 func (m *Meter) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	m.count(req)
-	return invoke(owner(ctx), method, req, reply, cc, opts...)
+	return invoke(ctx, method, req, reply, cc, opts...)
 }
 
 func (m *Meter) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	s, err := open(owner(ctx), desc, cc, method, opts...)
+	s, err := open(ctx, desc, cc, method, opts...)
 	return &meteredStream{s, m}, err
 }
 

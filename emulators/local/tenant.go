@@ -5,15 +5,19 @@ package local
 import (
 	"context"
 	"errors"
+	"os"
 	"testing"
 
+	"cloud.google.com/go/firestore"
 	"cloud.google.com/go/pubsub/v2"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
 
+	"github.com/lethe-analytics/lethe/emulators/local/localquery"
 	"github.com/lethe-analytics/lethe/shared/gcp"
 	"github.com/lethe-analytics/lethe/shared/project"
+	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
 // Tenant is a customer's project in a Google project of its own, for one test.
@@ -40,9 +44,12 @@ func NewTenant(t testing.TB, change func(*project.Project)) *Tenant {
 	}
 	tenant := &Tenant{Config: gcp.Config{Project: Project(t)}}
 	var err error
-	tenant.Databases, err = gcp.OpenDatabases(context.Background(), tenant.Config)
-	check(err)
-	t.Cleanup(func() { _ = tenant.Default.Close(); _ = tenant.Edge.Close() })
+	for name, db := range map[string]**firestore.Client{topology.DefaultDatabase: &tenant.Default, topology.EdgeDatabase: &tenant.Edge} {
+		conn := Dial(t, os.Getenv("FIRESTORE_EMULATOR_HOST"), localquery.Record()...)
+		*db, err = gcp.OpenFirestore(context.Background(), tenant.Config, name, option.WithGRPCConn(conn))
+		check(err)
+		t.Cleanup(func() { _ = (*db).Close() })
+	}
 	accepted, err := PublishDPA(ctx, tenant.Databases)
 	check(err)
 	p := project.Project{ID: "app", Name: "App", DPA: accepted}

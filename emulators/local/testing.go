@@ -141,11 +141,11 @@ func (f *Firestore) Open(t testing.TB, googleProject, database string) *firestor
 
 // Dial connects to an emulator with all rights, for a client that is to ignore
 // the environment (option.WithGRPCConn; an endpoint would not do).
-func Dial(t testing.TB, host string) *grpc.ClientConn {
+func Dial(t testing.TB, host string, opts ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
-	conn, err := grpc.NewClient(host, grpc.WithTransportCredentials(insecure.NewCredentials()),
+	conn, err := grpc.NewClient(host, append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithPerRPCCredentials(allRights{}),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)))
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)))...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
+
+	"github.com/lethe-analytics/lethe/emulators/local/localquery"
 )
 
 // index is a composite index, or a single-field one that is configured.
@@ -131,7 +133,7 @@ func (c *config) one(b *hclsyntax.Block, ctx *hcl.EvalContext) error {
 			return diags
 		}
 		x := &index{database: block.Database, collection: block.Collection, group: block.Scope == group}
-		last := direction(false)
+		last := localquery.Direction(false)
 		for _, f := range block.Fields {
 			text, dir := fieldText(f.Field, f.Order, f.Array)
 			x.fields, last = append(x.fields, text), dir
@@ -161,9 +163,9 @@ func (c *config) one(b *hclsyntax.Block, ctx *hcl.EvalContext) error {
 func fieldText(field string, order, array *string) (text, dir string) {
 	switch {
 	case array != nil:
-		return field + "[]", direction(false)
+		return field + "[]", localquery.Direction(false)
 	case order != nil && *order == "DESCENDING":
-		return field + " DESC", direction(true)
+		return field + " DESC", localquery.Direction(true)
 	}
-	return field + " ASC", direction(false)
+	return field + " ASC", localquery.Direction(false)
 }

@@ -1,9 +1,8 @@
-// Command indexes runs a command between which and Firestore it listens, and says which
-// indexes its queries need that terraform/firestore.tf does not have. Production refuses
-// a query without its index; the emulator answers it, so no other test would tell.
+// Command indexes runs tests and says which indexes their queries need that
+// terraform/firestore.tf does not have. Production refuses a query without its index; the
+// emulator answers it, so no other test would tell.
 //
-//	COMMAND ─ FIRESTORE_EMULATOR_HOST ─▶ proxy ─▶ the emulator
-//	                                       └─▶ query: database, collection, filters, orders
+//	COMMAND ─ clients of tests (localquery) ─▶ database, collection, filters, orders
 //	firestore.tf ─▶ composite and single-field indexes ─▶ is there one (or several to merge)?
 //
 //	go run ./emulators -- go run ./scripts/indexes -- go test ./...
@@ -19,11 +18,13 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+
+	"github.com/lethe-analytics/lethe/emulators/local/localquery"
 )
 
-// directVariable tells COMMAND where the emulator itself is: for the tests of this
-// program, whose queries are wrong on purpose.
-const directVariable = "LETHE_FIRESTORE_DIRECT"
+type query = localquery.Query
+
+const nameField = localquery.NameField
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -48,26 +49,27 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if fs.NArg() == 0 {
 		return errors.New("name a command to run")
 	}
-	host := os.Getenv("FIRESTORE_EMULATOR_HOST")
-	if host == "" {
-		return errors.New("FIRESTORE_EMULATOR_HOST is not set; use go run ./emulators -- COMMAND")
-	}
 	config, err := readConfig(*file)
 	if err != nil {
 		return err
 	}
-	p, err := startProxy(host)
+	made, err := os.CreateTemp("", "lethe-queries-")
 	if err != nil {
 		return err
 	}
-	defer p.stop()
+	defer os.Remove(made.Name())
+	defer made.Close()
 	cmd := exec.CommandContext(ctx, fs.Arg(0), fs.Args()[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), "FIRESTORE_EMULATOR_HOST="+p.addr, directVariable+"="+host)
+	cmd.Env = append(os.Environ(), localquery.Variable+"="+made.Name())
 	if err := cmd.Run(); err != nil {
 		return err
 	}
-	return judge(config, p.queries(), *all, out)
+	queries, err := localquery.Read(made)
+	if err != nil {
+		return err
+	}
+	return judge(config, queries, *all, out)
 }
 
 // judge prints what is wrong, and fails if anything is.

@@ -1,21 +1,16 @@
 package main
 
 import (
-	"cmp"
-	"context"
-	"io"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"cloud.google.com/go/firestore"
 	"cloud.google.com/go/firestore/apiv1/firestorepb"
 	"google.golang.org/api/option"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/emulators/local/localquery"
 )
 
 const indexes = `
@@ -138,52 +133,11 @@ func structured(t *testing.T, q firestore.Query) query {
 	if err := proto.Unmarshal(b, &r); err != nil {
 		t.Fatal(err)
 	}
-	return newQuery(r.Parent, r.GetStructuredQuery())
-}
-
-// A program's queries are seen on their way, whatever kind they are, and answered.
-func TestProxy(t *testing.T) {
-	t.Parallel()
-	local.NeedFirestore(t)
-	p, err := startProxy(cmp.Or(os.Getenv(directVariable), os.Getenv("FIRESTORE_EMULATOR_HOST")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.stop)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	db := (&local.Firestore{Host: p.addr}).Open(t, local.Project(t), "edge")
-	if _, err := db.Doc("a/b").Set(ctx, map[string]any{"x": 1}); err != nil {
-		t.Fatal(err)
-	}
-	if docs, err := db.Collection("a").Where("x", ">", 0).Documents(ctx).GetAll(); err != nil || len(docs) != 1 {
-		t.Error(docs, err)
-	}
-	counted := db.Collection("a").Where("y", "==", 0)
-	if _, err := counted.NewAggregationQuery().WithCount("n").Get(ctx); err != nil {
-		t.Error(err)
-	}
-	err = db.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
-		_, err := tx.Documents(db.CollectionGroup("c").Where("z", "==", 0)).GetAll()
-		return err
-	})
-	if err != nil {
-		t.Error(err)
-	}
-	if _, err := db.Doc("a/none").Get(ctx); err == nil {
-		t.Error("an error is not passed on")
-	}
-	var out strings.Builder
-	err = judge(&config{}, p.queries(), true, &out)
-	want := "indexes: edge/c (all) where [z] order by [__name__ ASC] : no index has z with that order\nindexes: 3 queries, 1 wrong\n"
-	if err == nil || out.String() != want {
-		t.Errorf("%v: %s", err, out.String())
-	}
+	return localquery.New(r.Parent, r.GetStructuredQuery())
 }
 
 // What the command makes of its own command line and of the other's end.
 func TestRun(t *testing.T) {
-	local.NeedFirestore(t)
 	for about, c := range map[string]struct {
 		args []string
 		want string
@@ -193,13 +147,18 @@ func TestRun(t *testing.T) {
 		"command fails": {[]string{"-config", "../../terraform/firestore.tf", "false"}, "exit status 1"},
 		"unused":        {[]string{"-config", "../../terraform/firestore.tf", "-all", "true"}, "does not have"},
 		"all well":      {[]string{"-config", "../../terraform/firestore.tf", "true"}, ""},
+		"no index":      {[]string{"-config", "../../terraform/firestore.tf", "sh", "-c", `echo '{"Database":"edge","Collection":"c","Group":true,"Equal":["z"],"Order":["__name__ ASC"]}' >> $LETHE_QUERIES`}, "does not have"},
 	} {
 		if _, err := exec.LookPath("true"); err != nil {
 			t.Fatal(err)
 		}
-		err := run(t.Context(), c.args, io.Discard)
+		var out strings.Builder
+		err := run(t.Context(), c.args, &out)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v", about, err)
+		}
+		if about == "no index" && out.String() != "indexes: edge/c (all) where [z] order by [__name__ ASC] : no index has z with that order\nindexes: 1 queries, 1 wrong\n" {
+			t.Error(out.String())
 		}
 	}
 }

@@ -10,20 +10,20 @@ import (
 // query if it begins with fields that are held equal and goes on with exactly what the
 // query is ordered by; several such are merged, until all fields held equal are covered.
 func (c *config) check(q query) string {
-	if q.strange != "" {
-		return "cannot tell: " + q.strange
+	if q.Strange != "" {
+		return "cannot tell: " + q.Strange
 	}
-	if len(q.equal) == 0 && slices.Equal(q.order, []string{nameField + " " + direction(false)}) {
+	if len(q.Equal) == 0 && slices.Equal(q.Order, []string{nameField + " " + "ASC"}) {
 		return "" // as documents stand; the other way round they have no index
 	}
 	covered := map[string]bool{}
 	served := false
 	for _, x := range slices.Concat(c.composite, c.singles(q)) {
-		if x.database != q.database || x.collection != q.collection || x.group != q.group {
+		if x.database != q.Database || x.collection != q.Collection || x.group != q.Group {
 			continue
 		}
 		prefix, ok := serves(x, q)
-		if !ok || len(prefix) == 0 && len(q.equal) > 0 {
+		if !ok || len(prefix) == 0 && len(q.Equal) > 0 {
 			continue
 		}
 		x.used, served = true, true
@@ -31,7 +31,7 @@ func (c *config) check(q query) string {
 			covered[f] = true
 		}
 	}
-	for _, f := range q.equal {
+	for _, f := range q.Equal {
 		if !covered[f] {
 			return "no index has " + f + " with that order"
 		}
@@ -45,13 +45,13 @@ func (c *config) check(q query) string {
 // serves reports whether an index is of the query's order, and which of its fields held
 // equal it begins with.
 func serves(x *index, q query) (prefix []string, ok bool) {
-	n := len(x.fields) - len(q.order)
-	if n < 0 || !slices.Equal(x.fields[n:], q.order) {
+	n := len(x.fields) - len(q.Order)
+	if n < 0 || !slices.Equal(x.fields[n:], q.Order) {
 		return nil, false
 	}
 	for _, f := range x.fields[:n] {
 		f = strings.TrimSuffix(strings.TrimSuffix(f, " ASC"), " DESC")
-		if !slices.Contains(q.equal, f) {
+		if !slices.Contains(q.Equal, f) {
 			return nil, false
 		}
 		prefix = append(prefix, f)
@@ -68,11 +68,11 @@ func (c *config) singles(q query) []*index {
 			all = append(all, x.named())
 		}
 	}
-	for _, f := range q.equal {
+	for _, f := range q.Equal {
 		name, array := strings.CutSuffix(f, "[]")
 		add(name, array)
 	}
-	for _, o := range q.order {
+	for _, o := range q.Order {
 		if name, _, _ := strings.Cut(o, " "); name != nameField {
 			add(name, false)
 		}
@@ -85,7 +85,7 @@ func (x *index) named() *index {
 	x.used = true // a query asks for the field; whether that helps it is for check
 	_, dir, ordered := strings.Cut(x.fields[0], " ")
 	if !ordered {
-		dir = direction(false)
+		dir = "ASC"
 	}
 	return &index{database: x.database, collection: x.collection, group: x.group, fields: []string{x.fields[0], nameField + " " + dir}}
 }
@@ -94,8 +94,8 @@ func (x *index) named() *index {
 // of the map that it is in, or the default's.
 func (c *config) ofField(q query, field string, array bool) []*index {
 	for path := field; ; {
-		if list, ok := c.fields[q.database+"/"+q.collection+"/"+path]; ok {
-			return slices.DeleteFunc(slices.Clone(list), func(x *index) bool { return x.group != q.group })
+		if list, ok := c.fields[q.Database+"/"+q.Collection+"/"+path]; ok {
+			return slices.DeleteFunc(slices.Clone(list), func(x *index) bool { return x.group != q.Group })
 		}
 		cut := strings.LastIndexByte(path, '.')
 		if cut < 0 {
@@ -103,11 +103,11 @@ func (c *config) ofField(q query, field string, array bool) []*index {
 		}
 		path = path[:cut]
 	}
-	if q.group {
+	if q.Group {
 		return nil
 	}
 	one := func(f string) *index {
-		return &index{database: q.database, collection: q.collection, fields: []string{f}}
+		return &index{database: q.Database, collection: q.Collection, fields: []string{f}}
 	}
 	if array {
 		return []*index{one(field + "[]")}
