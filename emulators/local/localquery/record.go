@@ -3,6 +3,8 @@
 //
 //	client of a test ─ Record ─▶ the emulator
 //	                     └─▶ a line a shape in the file of Variable ─▶ Read
+//
+// A local.Tenant's clients tell; one that code under test opens for itself does not.
 package localquery
 
 import (
