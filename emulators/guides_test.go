@@ -8,6 +8,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/project"
+	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
 var (
@@ -28,11 +33,27 @@ var guideWants = map[string][][]string{
 	"/guides/access-log": {{}, {`"action":"deletion.receipt"`}, {`OK: `, `sealed in a tree`}},
 }
 
-// TestGuides runs the shell of every guide as the page has it, with the words in
-// capitals filled in. Mixpanel is this Lethe, which answers the same call.
-func TestGuides(t *testing.T) {
-	t.Parallel()
-	s := startLive(t)
+// guides runs the shell of every guide as the page has it, with the words in capitals
+// filled in. Mixpanel is this Lethe, which answers the same call.
+func (s *live) guides(t *testing.T) {
+	c := s.clients(t)
+	dbs := gcp.Databases{Default: c.dbs[topology.DefaultDatabase], Edge: c.dbs[topology.EdgeDatabase]}
+	accepted, err := local.PublishDPA(t.Context(), dbs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := project.Create(t.Context(), dbs, project.Project{ID: "guides", Name: "Guides", DPA: accepted})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := project.NewToken(t.Context(), dbs, p.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := project.NewKey(t.Context(), dbs.Default, p.ID, project.Admin)
+	if err != nil {
+		t.Fatal(err)
+	}
 	read := func(path string) string {
 		code, body, err := s.call(t.Context(), http.MethodGet, s.env["LETHE_URL"]+path, "")
 		if err != nil || code != http.StatusOK {
@@ -47,8 +68,8 @@ func TestGuides(t *testing.T) {
 	if len(listed) != len(guideWants) {
 		t.Errorf("%d guides are listed, this test knows %d", len(listed), len(guideWants))
 	}
-	fill := strings.NewReplacer("LETHE_TOKEN=TOKEN", "LETHE_TOKEN="+s.env["LETHE_TOKEN"], "LETHE_KEY=KEY", "LETHE_KEY="+s.env["LETHE_KEY"],
-		"https://data.mixpanel.com", s.env["LETHE_URL"], "=PROJECT&", "=1&", "ACCOUNT:SECRET", "account:"+s.env["LETHE_KEY"],
+	fill := strings.NewReplacer("LETHE_TOKEN=TOKEN", "LETHE_TOKEN="+token, "LETHE_KEY=KEY", "LETHE_KEY="+key,
+		"https://data.mixpanel.com", s.env["LETHE_URL"], "=PROJECT&", "=1&", "ACCOUNT:SECRET", "account:"+key,
 		"events.ndjson", filepath.Join(t.TempDir(), "events.ndjson"),
 		"from_date=2026-11-01&to_date=2026-11-30", "from_date="+daysAgo(1)+"&to_date="+daysAgo(0))
 	// What is to be deleted must be there, and what is moved too: in the order of a reader.
@@ -71,7 +92,6 @@ func TestGuides(t *testing.T) {
 			s.shellPrints(t, script, wants[i+1], repeat)
 		}
 	}
-	s.finish(t)
 }
 
 // daysAgo is a day (UTC); the test may run over midnight.

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"archive/zip"
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -11,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -210,7 +210,8 @@ func (s *erasing) others(t *testing.T, db *firestore.Client, p project.Project) 
 	return all
 }
 
-// countArchive downloads an archive and counts its events.
+// countArchive downloads an archive and counts its events. (Under the race detector,
+// archive/zip takes seconds to unpack them.)
 func countArchive(t *testing.T, url string) (events int) {
 	t.Helper()
 	resp, err := http.Get(url)
@@ -218,31 +219,21 @@ func countArchive(t *testing.T, url string) (events int) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	file, err := os.CreateTemp(t.TempDir(), "")
+	file := filepath.Join(t.TempDir(), "archive.zip")
+	archive, err := os.Create(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	size, err := io.Copy(file, resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
+	defer archive.Close()
+	if _, err := io.Copy(archive, resp.Body); err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %d %v", url, resp.StatusCode, err)
 	}
-	archive, err := zip.NewReader(file, size)
+	out, err := exec.CommandContext(t.Context(), "bash", "-o", "pipefail", "-c", `unzip -p "$0" '*events*' | wc -l`, file).Output()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("unzip: %v", err)
 	}
-	for _, f := range archive.File {
-		if !strings.Contains(f.Name, "events") {
-			continue
-		}
-		r, err := f.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for lines := bufio.NewScanner(r); lines.Scan(); {
-			events++
-		}
-		r.Close()
+	if events, err = strconv.Atoi(strings.TrimSpace(string(out))); err != nil {
+		t.Fatal(err)
 	}
 	return events
 }

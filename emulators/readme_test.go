@@ -17,15 +17,23 @@ import (
 
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
-// TestReadme runs the lines of README.md as they stand, in order, with the variables
-// that a newcomer is told to set. A report follows its events after a moment.
-func TestReadme(t *testing.T) {
+// TestShell runs the shell that a newcomer is given, in one system: that of README.md in
+// the demo project, that of the guides in one without events.
+func TestShell(t *testing.T) {
 	t.Parallel()
+	s := startLive(t)
+	t.Run("README.md", s.readme)
+	t.Run("guides", s.guides)
+	s.finish(t)
+}
+
+// readme runs the lines of README.md as they stand, in order, with the variables that a
+// newcomer is told to set. A report follows its events after a moment.
+func (s *live) readme(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := startLive(t)
 	blocks := shellBlock.FindAllStringSubmatch(string(readme), -1)
 	wants := [][]string{
 		{`{"status":1,"error":null}`},
@@ -50,7 +58,6 @@ func TestReadme(t *testing.T) {
 	for i, block := range blocks {
 		s.shellPrints(t, begin+block[1], wants[i], i >= 2) // what is sent, is sent once
 	}
-	s.finish(t)
 }
 
 // shellPrints runs a script in the folder of the source until it prints what it should.
