@@ -176,23 +176,24 @@ func (p *pkg) files() (names []string) {
 	return names
 }
 
-// always are files that each zip has.
-var always = []string{"go.mod", "go.sum", "LICENSE"}
+// ofModule are the files of this module that the zip with these packages has.
+func ofModule(needed []pkg) []string {
+	names := []string{"go.mod", "go.sum", "LICENSE"}
+	for _, p := range needed {
+		if p.Module.Main {
+			names = append(names, p.files()...)
+		}
+	}
+	return names
+}
 
 // copyModule copies the part of the module that the folders need, and writes a package at
 // its root that imports them all.
 func copyModule(root, stage string, needed map[string][]pkg) error {
 	names := map[string]bool{}
-	for _, name := range always {
-		names[name] = true
-	}
 	for _, packages := range needed {
-		for _, p := range packages {
-			if p.Module.Main {
-				for _, name := range p.files() {
-					names[name] = true
-				}
-			}
+		for _, name := range ofModule(packages) {
+			names[name] = true
 		}
 	}
 	for name := range names {
@@ -206,23 +207,14 @@ func copyModule(root, stage string, needed map[string][]pkg) error {
 // content is what the zip of a folder has in it: texts by their names, or nil of a file
 // that is staged.
 func content(folder string, needed []pkg, v *vendored) map[string][]byte {
-	c := map[string][]byte{}
-	for _, name := range always {
+	files, modules := v.part(needed)
+	c := map[string][]byte{"vendor/modules.txt": modules, "function.go": register(folder)}
+	for _, name := range ofModule(needed) {
 		c[name] = nil
 	}
-	for _, p := range needed {
-		if p.Module.Main {
-			for _, name := range p.files() {
-				c[name] = nil
-			}
-		}
-	}
-	files, modules := v.part(needed)
 	for _, name := range files {
 		c["vendor/"+name] = nil
 	}
-	c["vendor/modules.txt"] = modules
-	c["function.go"] = register(folder)
 	return c
 }
 

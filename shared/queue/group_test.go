@@ -82,6 +82,21 @@ func intercepted(t *testing.T, tenant *local.Tenant, before func(message int) er
 	return ps
 }
 
+// holdingFirst opens a Pub/Sub that counts messages, and the first of which is held on its
+// way until all have come.
+func holdingFirst(t *testing.T, tenant *local.Tenant) (ps *pubsub.Client, messages *atomic.Int32, held, all chan struct{}) {
+	t.Helper()
+	messages, held, all = new(atomic.Int32), make(chan struct{}), make(chan struct{})
+	return intercepted(t, tenant, func(message int) error {
+		messages.Add(1)
+		if message == 1 {
+			close(held)
+			<-all
+		}
+		return nil
+	}), messages, held, all
+}
+
 // Who comes while a message is on its way shares the next, which goes when that one has
 // arrived.
 func TestGroupShares(t *testing.T) {
@@ -89,16 +104,8 @@ func TestGroupShares(t *testing.T) {
 	tenant := local.NewTenant(t, nil)
 	tenant.OpenPubSub(t, topology.TopicEvents)
 	const n = 20
-	var messages, joined atomic.Int32
-	held, all := make(chan struct{}), make(chan struct{})
-	ps := intercepted(t, tenant, func(message int) error {
-		messages.Add(1)
-		if message == 1 {
-			close(held)
-			<-all
-		}
-		return nil
-	})
+	ps, messages, held, all := holdingFirst(t, tenant)
+	var joined atomic.Int32
 	g := queue.NewGroup(queue.NewPublisher(ps, topology.TopicEvents, 30*time.Second), time.Hour)
 	var wg sync.WaitGroup
 	for i := range n {
@@ -145,16 +152,8 @@ func TestGroupWaitsForWhoComesAgain(t *testing.T) {
 	for name, linger := range map[string]time.Duration{"together": time.Hour, "one is left": 100 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var messages, joined atomic.Int32
-			held, all := make(chan struct{}), make(chan struct{})
-			ps := intercepted(t, tenant, func(message int) error {
-				messages.Add(1)
-				if message == 1 {
-					close(held)
-					<-all
-				}
-				return nil
-			})
+			ps, messages, held, all := holdingFirst(t, tenant)
+			var joined atomic.Int32
 			g := queue.NewGroup(queue.NewPublisher(ps, topology.TopicEvents, 30*time.Second), linger)
 			commit := func() {
 				if err := g.Commit(t.Context(), "app", 1, func(payload []byte, i int) []byte {
