@@ -52,16 +52,24 @@ func (s *system) startControl(context.Context) error {
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 		defer cancel()
-		return s.firestore.Restart(ctx, googleProject)
+		return s.firestore.Restart(ctx, s.google)
 	})
-	handle("POST /firestore/pause", func(*http.Request) error { return syscall.Kill(s.firestore.Pid(), syscall.SIGSTOP) })
-	handle("POST /firestore/resume", func(*http.Request) error { return syscall.Kill(s.firestore.Pid(), syscall.SIGCONT) })
-	handle("POST /pubsub/pause", func(*http.Request) error { return syscall.Kill(s.pubsub.Pid(), syscall.SIGSTOP) })
-	handle("POST /pubsub/resume", func(*http.Request) error { return syscall.Kill(s.pubsub.Pid(), syscall.SIGCONT) })
+	for path, signal := range map[string]syscall.Signal{"/pause": syscall.SIGSTOP, "/resume": syscall.SIGCONT} {
+		handle("POST /firestore"+path, func(*http.Request) error { return s.signal(s.firestore.Pid, signal) })
+		handle("POST /pubsub"+path, func(*http.Request) error { return s.signal(s.pubsub.Pid, signal) })
+	}
 	handle("POST /logging/cut", func(*http.Request) error { s.logging.Cut(true); return nil })
 	handle("POST /logging/mend", func(*http.Request) error { s.logging.Cut(false); return nil })
 	s.serve(ln, mux)
 	return nil
+}
+
+// signal signals an emulator that is the system's own.
+func (s *system) signal(pid func() int, signal syscall.Signal) error {
+	if s.guest {
+		return fmt.Errorf("others use the emulators too: start the system without %s", guestVariable)
+	}
+	return syscall.Kill(pid(), signal)
 }
 
 func (s *system) killFunction(r *http.Request) error {

@@ -31,13 +31,13 @@ func (s *live) clients(t *testing.T) kept {
 	k := kept{dbs: map[string]*firestore.Client{}}
 	var err error
 	for _, db := range []string{topology.DefaultDatabase, topology.EdgeDatabase} {
-		k.dbs[db], err = firestore.NewClientWithDatabase(t.Context(), googleProject, db,
+		k.dbs[db], err = firestore.NewClientWithDatabase(t.Context(), s.env["GOOGLE_CLOUD_PROJECT"], db,
 			option.WithGRPCConn(local.Dial(t, s.env["FIRESTORE_EMULATOR_HOST"])))
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if k.pubsub, err = pubsub.NewClient(t.Context(), googleProject, option.WithGRPCConn(local.Dial(t, s.env["PUBSUB_EMULATOR_HOST"]))); err != nil {
+	if k.pubsub, err = pubsub.NewClient(t.Context(), s.env["GOOGLE_CLOUD_PROJECT"], option.WithGRPCConn(local.Dial(t, s.env["PUBSUB_EMULATOR_HOST"]))); err != nil {
 		t.Fatal(err)
 	}
 	if k.storage, err = storage.NewClient(t.Context(), storage.WithJSONReads(), option.WithoutAuthentication(),

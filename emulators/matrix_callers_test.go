@@ -34,10 +34,10 @@ const closed = "closed"
 
 func newMatrix(t *testing.T) *matrix {
 	t.Helper()
-	m := &matrix{live: startLive(t), ids: map[string]string{}}
+	m := &matrix{live: startGuest(t), ids: map[string]string{}}
 	emulator := &local.Firestore{Host: m.live.env["FIRESTORE_EMULATOR_HOST"]}
-	m.db.Default = emulator.Open(t, googleProject, topology.DefaultDatabase)
-	m.db.Edge = emulator.Open(t, googleProject, topology.EdgeDatabase)
+	m.db.Default = emulator.Open(t, m.live.env["GOOGLE_CLOUD_PROJECT"], topology.DefaultDatabase)
+	m.db.Edge = emulator.Open(t, m.live.env["GOOGLE_CLOUD_PROJECT"], topology.EdgeDatabase)
 	for _, p := range []project.Project{{ID: "other"}, {ID: closed, ForbidStaff: true}} {
 		if _, err := project.Create(t.Context(), m.db, p); err != nil {
 			t.Fatal(err)

@@ -21,10 +21,10 @@ var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 // the demo project, that of the guides in one without events.
 func TestShell(t *testing.T) {
 	t.Parallel()
-	s := startLive(t)
+	s := startGuest(t)
 	t.Run("README.md", s.readme)
 	t.Run("guides", s.guides)
-	s.finish(t)
+	s.finishGuest(t)
 }
 
 // readme runs the lines of README.md as they stand, in order, with the variables that a

@@ -48,7 +48,7 @@ func (s *system) printReady(out io.Writer) {
 		"Today": now.Format(time.DateOnly), "Kept": kept,
 		"Interactive": !s.hasCommand,
 		"Env": []string{
-			"GOOGLE_CLOUD_PROJECT=" + googleProject,
+			"GOOGLE_CLOUD_PROJECT=" + s.google,
 			"FIRESTORE_EMULATOR_HOST=" + s.firestore.Host,
 			"PUBSUB_EMULATOR_HOST=" + s.pubsub.Host,
 			"STORAGE_EMULATOR_HOST=" + s.storage.Host,

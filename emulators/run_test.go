@@ -20,6 +20,7 @@ import (
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	p := emulators(t, "-addr", "localhost:0", "--", "sh", "-c", "sleep 1000 & echo out; echo err >&2; exit 7")
+	p.guest(t)
 	if before := p.begin(t, "out"); len(before) > 0 {
 		t.Errorf("standard output is not COMMAND's alone: %q", before)
 	}
@@ -103,6 +104,7 @@ func (p *program) underGo(t *testing.T) {
 func TestReadyText(t *testing.T) {
 	t.Parallel()
 	p := emulators(t, "-addr", "localhost:0")
+	p.guest(t)
 	text := strings.Join(p.begin(t, "Ctrl-C stops everything."), "\n")
 	for _, want := range []string{"ready: http://localhost:", "LETHE_PROJECT=demo", "export LETHE_TOKEN=", "export LETHE_KEY=lethe_",
 		"/track?verbose=1", "/v1/reports/segmentation?event=Signed%20up&", "export FIRESTORE_EMULATOR_HOST=", "-data DIR"} {

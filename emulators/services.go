@@ -19,15 +19,20 @@ import (
 // startServices starts what stands for Google Cloud.
 func (s *system) startServices(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		s.firestore, err = local.StartFirestore(gctx, s.reaper, local.FirestoreOptions{
-			Load: s.dir.firestore(), Restartable: os.Getenv(restartVariable) != ""})
-		return err
-	})
-	g.Go(func() (err error) {
-		s.pubsub, err = local.StartPubSub(gctx, s.reaper)
-		return err
-	})
+	if s.guest {
+		s.firestore = &local.Firestore{Host: os.Getenv("FIRESTORE_EMULATOR_HOST")}
+		s.pubsub = &local.PubSub{Host: os.Getenv("PUBSUB_EMULATOR_HOST")}
+	} else {
+		g.Go(func() (err error) {
+			s.firestore, err = local.StartFirestore(gctx, s.reaper, local.FirestoreOptions{
+				Load: s.dir.firestore(), Restartable: os.Getenv(restartVariable) != ""})
+			return err
+		})
+		g.Go(func() (err error) {
+			s.pubsub, err = local.StartPubSub(gctx, s.reaper)
+			return err
+		})
+	}
 	g.Go(func() (err error) {
 		if s.logging, err = local.StartLogging(); err != nil {
 			return err
@@ -47,7 +52,7 @@ func (s *system) startServices(ctx context.Context) error {
 		return err
 	}
 	maps.Copy(env, map[string]string{
-		"GOOGLE_CLOUD_PROJECT":    googleProject,
+		"GOOGLE_CLOUD_PROJECT":    s.google,
 		"FIRESTORE_EMULATOR_HOST": s.firestore.Host,
 		"PUBSUB_EMULATOR_HOST":    s.pubsub.Host,
 		"STORAGE_EMULATOR_HOST":   s.storage.Host,
@@ -79,14 +84,14 @@ func (s *system) startServices(ctx context.Context) error {
 // brings kept messages back.
 func (s *system) setUp(ctx context.Context) (err error) {
 	s.storage.CreateBucket(bucket)
-	config := gcp.Config{Project: googleProject}
+	config := gcp.Config{Project: s.google}
 	if s.client, err = gcp.OpenPubSub(context.WithoutCancel(ctx), config); err != nil {
 		return err
 	}
-	if err := local.Setup(ctx, s.client, googleProject); err != nil {
+	if err := local.Setup(ctx, s.client, s.google); err != nil {
 		return err
 	}
-	if _, err := local.LoadMessages(ctx, s.client, googleProject, s.dir.messages()); err != nil {
+	if _, err := local.LoadMessages(ctx, s.client, s.google, s.dir.messages()); err != nil {
 		return err
 	}
 	s.demo, err = setUpDemo(ctx, config, filepath.Join(s.dir.path, "demo.json"))
@@ -108,7 +113,7 @@ func (s *system) startRelays(ctx context.Context) error {
 	for _, sub := range local.Subscriptions() {
 		r := &local.Relay{
 			Client:       s.client,
-			Subscription: local.SubscriptionName(googleProject, sub.Name),
+			Subscription: local.SubscriptionName(s.google, sub.Name),
 			URL:          s.functions[sub.Function.Name].url() + "/",
 		}
 		s.relays.Go(func() { r.Run(ctx) })

@@ -34,10 +34,20 @@ func (s *system) stop() error {
 	}
 	stopping.Wait()
 	s.relays.Wait()
-	if !s.dir.keep {
-		return nil
+	switch {
+	case s.guest:
+		return s.leave()
+	case s.dir.keep:
+		return s.save()
 	}
-	return s.save()
+	return nil
+}
+
+// leave relieves the emulators that go on.
+func (s *system) leave() error {
+	ctx, cancel := context.WithTimeout(context.Background(), saveGrace)
+	defer cancel()
+	return local.RemoveSubscriptions(ctx, s.client, s.google)
 }
 
 // save writes what is to be kept; objects and the demo project's keys are on disk
@@ -45,8 +55,8 @@ func (s *system) stop() error {
 func (s *system) save() error {
 	ctx, cancel := context.WithTimeout(context.Background(), saveGrace)
 	defer cancel()
-	_, err := local.SaveMessages(ctx, s.client, googleProject, s.dir.messages())
-	if saveErr := s.firestore.Save(ctx, s.dir.firestoreDir(), googleProject); saveErr != nil {
+	_, err := local.SaveMessages(ctx, s.client, s.google, s.dir.messages())
+	if saveErr := s.firestore.Save(ctx, s.dir.firestoreDir(), s.google); saveErr != nil {
 		err = errors.Join(err, saveErr)
 	}
 	if err != nil {
@@ -68,10 +78,10 @@ func (s *system) close() {
 		_ = s.client.Close()
 	}
 	var emulators sync.WaitGroup // the first of each kind takes some seconds to end: it archives its classes
-	if s.firestore != nil {
+	if s.firestore != nil && !s.guest {
 		emulators.Go(s.firestore.Stop)
 	}
-	if s.pubsub != nil {
+	if s.pubsub != nil && !s.guest {
 		emulators.Go(s.pubsub.Stop)
 	}
 	emulators.Wait()

@@ -92,9 +92,9 @@ func setupTopic(ctx context.Context, client *pubsub.Client, googleProject, topic
 	return nil
 }
 
-// removeSubscriptions deletes those of a project: for each the emulator keeps
+// RemoveSubscriptions deletes those of a project: for each the emulator keeps
 // a thread that wakes several times a second.
-func removeSubscriptions(ctx context.Context, client *pubsub.Client, googleProject string) error {
+func RemoveSubscriptions(ctx context.Context, client *pubsub.Client, googleProject string) error {
 	list := client.SubscriptionAdminClient.ListSubscriptions(ctx, &pubsubpb.ListSubscriptionsRequest{Project: "projects/" + googleProject})
 	for s, err := range list.All() {
 		if err == nil {

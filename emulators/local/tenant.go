@@ -80,7 +80,7 @@ func (n *Tenant) OpenPubSub(t testing.TB, topics ...string) *pubsub.Client {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 		defer cancel()
-		if err := errors.Join(removeSubscriptions(ctx, admin, n.Config.Project), admin.Close()); err != nil {
+		if err := errors.Join(RemoveSubscriptions(ctx, admin, n.Config.Project), admin.Close()); err != nil {
 			t.Log(err) // some tests end the emulator
 		}
 	})

@@ -46,7 +46,7 @@ type erasing struct {
 func TestErasureStorm(t *testing.T) {
 	t.Parallel()
 	s := &erasing{all: map[string]*sending{},
-		storm: &storm{live: startLive(t), seed: uint64(time.Now().UnixNano()), acked: map[string]map[string]bool{}, sent: map[string]map[string]bool{}}}
+		storm: &storm{live: startGuest(t), seed: uint64(time.Now().UnixNano()), acked: map[string]map[string]bool{}, sent: map[string]map[string]bool{}}}
 	t.Logf("seed %d", s.seed)
 	rnd := rand.New(rand.NewPCG(s.seed, 0))
 	erased, others := []string{"storm/0", "storm/1", "storm/2"}, []string{"storm/3", "storm/4"}
@@ -194,7 +194,7 @@ func (s *erasing) park(t *testing.T, ids ...string) {
 	}
 	client := s.clients(t).pubsub
 	if _, err := client.TopicAdminClient.Publish(t.Context(), &pubsubpb.PublishRequest{
-		Topic: local.TopicName(googleProject, topology.DeadTopic(topology.TopicEvents)),
+		Topic: local.TopicName(s.env["GOOGLE_CLOUD_PROJECT"], topology.DeadTopic(topology.TopicEvents)),
 		Messages: []*pubsubpb.PubsubMessage{{Data: event.PackFast(payload),
 			Attributes: map[string]string{queue.AttrProject: demoProject, queue.AttrReason: "a test"}}},
 	}); err != nil {
@@ -268,7 +268,7 @@ func (s *erasing) deadLetters(t *testing.T, fences map[string]time.Time) {
 	left := 0
 	local.Eventually(t, time.Minute, func() error {
 		got, err := client.SubscriptionAdminClient.Pull(t.Context(), &pubsubpb.PullRequest{
-			Subscription: local.SubscriptionName(googleProject, topology.DeadTopic(topology.TopicEvents)), MaxMessages: 100})
+			Subscription: local.SubscriptionName(s.env["GOOGLE_CLOUD_PROJECT"], topology.DeadTopic(topology.TopicEvents)), MaxMessages: 100})
 		if err != nil {
 			return err
 		}
