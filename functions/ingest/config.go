@@ -13,6 +13,9 @@ type Config struct {
 	// Linger is how long a message stays open for other requests to join at most, while
 	// another is on its way or they are expected to come again.
 	Linger time.Duration `env:"LETHE_INGEST_LINGER, default=5ms"`
+	// EdgeTimeout is how long a read of the edge database may take before the client gets a
+	// 503.
+	EdgeTimeout time.Duration `env:"LETHE_INGEST_EDGE_TIMEOUT, default=10s"`
 	// PublishTimeout is how long Pub/Sub may take before the client gets a 503.
 	PublishTimeout time.Duration `env:"LETHE_INGEST_PUBLISH_TIMEOUT, default=10s"`
 	// ReadTimeout is how long a request may take to arrive.
@@ -33,6 +36,7 @@ type Config struct {
 func (c *Config) Validate() error {
 	return errors.Join(c.Config.Validate(), gcp.Positive(map[string]time.Duration{
 		"LETHE_INGEST_LINGER":          c.Linger,
+		"LETHE_INGEST_EDGE_TIMEOUT":    c.EdgeTimeout,
 		"LETHE_INGEST_PUBLISH_TIMEOUT": c.PublishTimeout,
 		"LETHE_INGEST_READ_TIMEOUT":    c.ReadTimeout,
 		"LETHE_INGEST_LARGE_WAIT":      c.LargeWait,

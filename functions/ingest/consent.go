@@ -175,6 +175,8 @@ func (in *intake) optOuts(ctx context.Context, t *target, ids []string) ([]perso
 	for i, id := range ids {
 		refs[i] = person.OptOutRef(in.edge, t.project, person.MakeKey(t.Secret, id))
 	}
+	ctx, cancel := context.WithTimeout(ctx, in.timeout)
+	defer cancel()
 	docs, err := in.edge.GetAll(ctx, refs)
 	if err != nil {
 		return nil, fmt.Errorf("read opt-outs: %w", err)

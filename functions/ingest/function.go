@@ -45,7 +45,7 @@ func open(ctx context.Context) (http.Handler, error) {
 func New(c Config, edge *firestore.Client, ps *pubsub.Client) http.Handler {
 	s := &server{
 		room:   newRoom(c.LargeWait),
-		intake: newIntake(edge, c.CacheTTL),
+		intake: newIntake(edge, c.EdgeTimeout, c.CacheTTL),
 		group:  queue.NewGroup(queue.NewPublisher(ps, topology.TopicEvents, c.PublishTimeout), c.Linger),
 	}
 	mux := http.NewServeMux()

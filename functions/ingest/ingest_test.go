@@ -8,10 +8,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -38,7 +41,7 @@ type system struct {
 }
 
 func config(c *local.Tenant) ingest.Config {
-	return ingest.Config{Config: c.Config, Linger: 5 * time.Millisecond, PublishTimeout: 10 * time.Second,
+	return ingest.Config{Config: c.Config, Linger: 5 * time.Millisecond, EdgeTimeout: 10 * time.Second, PublishTimeout: 10 * time.Second,
 		ReadTimeout: 10 * time.Second, LargeWait: 10 * time.Second, CacheTTL: time.Minute, TrustRegion: true}
 }
 
@@ -306,16 +309,74 @@ func TestQueueDown(t *testing.T) {
 	c := config(s.Tenant)
 	c.PublishTimeout = 500 * time.Millisecond
 	s.serve(c)
+	s.unavailable(s.request("POST", "/consent", jsonType, `{"token":"`+s.Token+`","distinct_id":"ann","state":"denied"}`))
+}
+
+// An edge database that answers no more: the same, both while a token is not known and
+// while it is remembered.
+func TestEdgeDown(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t, nil)
+	var stalled atomic.Bool
+	conn := local.Dial(t, os.Getenv("FIRESTORE_EMULATOR_HOST"), grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		return &stallingConn{Conn: conn, stalled: &stalled, closed: make(chan struct{})}, err
+	}))
+	var err error
+	if s.Edge, err = gcp.OpenFirestore(t.Context(), s.Config, topology.EdgeDatabase, option.WithGRPCConn(conn)); err != nil {
+		t.Fatal(err)
+	}
+	c := config(s.Tenant)
+	c.EdgeTimeout = 500 * time.Millisecond
+	s.serve(c)
+	if a := s.do(s.request("POST", "/track", jsonType, s.event("bob", ""))); a.body != "1" {
+		t.Fatalf("%d %s", a.code, a.body)
+	}
+	stalled.Store(true)
+	ask := func() *http.Request { return s.request("GET", "/consent?token="+s.Token+"&distinct_id=ann", "", "") }
+	s.unavailable(ask())
+	s.serve(c)
+	s.unavailable(ask())
+}
+
+// stallingConn is a connection on which nothing arrives any more, from a moment on.
+type stallingConn struct {
+	net.Conn
+	stalled *atomic.Bool
+	once    sync.Once
+	closed  chan struct{}
+}
+
+// Read implements net.Conn.
+func (c *stallingConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.stalled.Load() {
+		<-c.closed
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+// Close implements net.Conn.
+func (c *stallingConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}
+
+// unavailable demands that nothing is taken, nor what is asked of consent answered.
+func (s *system) unavailable(consent *http.Request) {
+	s.t.Helper()
 	importReq := s.request("POST", "/import?strict=1", jsonType, "["+s.event("ann", "")+"]")
 	importReq.SetBasicAuth(s.Token, "")
 	for path, r := range map[string]*http.Request{
-		"/track":  s.request("POST", "/track?verbose=1", jsonType, s.event("ann", "")),
-		"/engage": s.request("POST", "/engage?verbose=1", jsonType, `{"$token":"`+s.Token+`","$distinct_id":"ann","$set":{}}`),
-		"/import": importReq,
+		"/track":   s.request("POST", "/track?verbose=1", jsonType, s.event("ann", "")),
+		"/engage":  s.request("POST", "/engage?verbose=1", jsonType, `{"$token":"`+s.Token+`","$distinct_id":"ann","$set":{}}`),
+		"/import":  importReq,
+		"/consent": consent,
 	} {
 		a := s.do(r)
 		if a.code != 503 || a.header.Get("Retry-After") == "" || strings.Contains(a.body, `"status":1`) || strings.Contains(a.body, "OK") {
-			t.Errorf("%s: %d %v %s", path, a.code, a.header, a.body)
+			s.t.Errorf("%s: %d %v %s", path, a.code, a.header, a.body)
 		}
 	}
 }

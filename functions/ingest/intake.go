@@ -26,6 +26,7 @@ const (
 // intake knows what the edge database says, and remembers it for a while.
 type intake struct {
 	edge     *firestore.Client
+	timeout  time.Duration               // of what is read at a time
 	tokens   *cache[string, *target]     // by token hash; nil: unknown
 	persons  *cache[personID, bool]      // true: opted out
 	dpas     *cache[dpas, []project.DPA] // the versions of the agreement
@@ -48,9 +49,10 @@ type target struct {
 // personID names a person in the cache, which lives in memory only.
 type personID struct{ project, distinctID string }
 
-func newIntake(edge *firestore.Client, ttl time.Duration) *intake {
+func newIntake(edge *firestore.Client, timeout, ttl time.Duration) *intake {
 	return &intake{
 		edge:     edge,
+		timeout:  timeout,
 		tokens:   newCache[string, *target](ttl, maxTokens),
 		persons:  newCache[personID, bool](ttl, maxPersons),
 		dpas:     newCache[dpas, []project.DPA](ttl, 1),
@@ -88,6 +90,8 @@ func noteRefused(r *http.Request, token string) {
 }
 
 func (in *intake) readTarget(ctx context.Context, hash string) (*target, error) {
+	ctx, cancel := context.WithTimeout(ctx, in.timeout)
+	defer cancel()
 	var tok project.Token
 	if ok, err := in.read(ctx, "tokens/"+hash, &tok); !ok {
 		return nil, err
