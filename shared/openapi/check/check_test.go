@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -81,6 +82,24 @@ func TestWrap(t *testing.T) {
 		case c.want != "" && !strings.HasPrefix(text, c.method+" "+path[:6]):
 			t.Errorf("%q does not name the path", text)
 		}
+	}
+}
+
+// TestClientGone tells nothing of a request that nobody waits for any more.
+func TestClientGone(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	h := spec(t).Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), func(err error) {
+		if ctx.Err() != nil {
+			t.Error(err)
+		}
+		cancel()
+	})
+	for range 2 { // the first has no answer for somebody who waits
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "POST", "/track", strings.NewReader("[]")))
+	}
+	if ctx.Err() == nil {
+		t.Error("an answer without any content is not told")
 	}
 }
 

@@ -29,6 +29,9 @@ func (s *Spec) Wrap(h http.Handler, violated func(error)) http.Handler {
 		}
 		out := &recorder{ResponseWriter: w, body: &copied{}}
 		h.ServeHTTP(out, r)
+		if out.code == 0 && r.Context().Err() != nil {
+			return // the client went before the answer
+		}
 		if out.code == 0 {
 			out.code = http.StatusOK
 		}
