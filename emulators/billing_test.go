@@ -64,7 +64,7 @@ func benchBilled(b *testing.B, each, requests int) {
 	}
 	ps := meter.PubSub(b, tenant.Config)
 	in := httptest.NewServer(counted(ingest.New(ingest.Config{Config: tenant.Config, Linger: 5 * time.Millisecond,
-		PublishTimeout: 30 * time.Second, ReadTimeout: time.Minute, LargeWait: time.Minute, CacheTTL: time.Minute},
+		EdgeTimeout: time.Minute, PublishTimeout: 30 * time.Second, ReadTimeout: time.Minute, LargeWait: time.Minute, CacheTTL: time.Minute},
 		meter.Firestore(b, tenant.Config, topology.EdgeDatabase), ps)))
 	defer in.Close()
 	out := httptest.NewServer(counted(store.New(gcp.Databases{Default: meter.Firestore(b, tenant.Config, topology.DefaultDatabase), Edge: tenant.Edge},
