@@ -52,8 +52,45 @@ func BenchmarkBilled(b *testing.B) {
 }
 
 func benchBilled(b *testing.B, each, requests int) {
-	tenant := local.NewTenant(b, nil)
-	tenant.OpenPubSub(b)
+	of := sendBilled(b, each, requests)
+	per := 1e6 / float64(each*requests)
+	reads, writes, calls, bytes := float64(of.reads)*per, float64(of.writes)*per, float64(of.calls)*per, float64(of.bytes)*per
+	b.ReportMetric(reads, "reads")
+	b.ReportMetric(writes, "writes")
+	b.ReportMetric(calls, "invocations")
+	b.ReportMetric(bytes/1e6, "pubsub-MB")
+	b.ReportMetric(reads/1e6*perMillionReads, "$reads")
+	b.ReportMetric(writes/1e6*perMillionWrites, "$writes")
+	b.ReportMetric(calls/1e6*perMillionInvocations, "$invocations")
+	b.ReportMetric(bytes/tib*perTiB, "$pubsub")
+	b.ReportMetric((reads*perMillionReads+writes*perMillionWrites+calls*perMillionInvocations)/1e6+bytes/tib*perTiB, "$total")
+}
+
+// TestBilled counts what few requests cost, each of a person of its own.
+func TestBilled(t *testing.T) {
+	t.Parallel()
+	const requests = 20
+	of := sendBilled(t, 50, requests)
+	// A chunk, and who it is of; the emulator may have a transaction tried again.
+	if of.writes < 2*requests || of.writes > 3*requests {
+		t.Errorf("%d documents are written, want %d", of.writes, 2*requests)
+	}
+	if of.reads < requests || of.calls <= requests || of.bytes == 0 {
+		t.Errorf("something costs too little: %+v", of)
+	}
+}
+
+// billed is what Google counts.
+type billed struct {
+	reads, writes int64 // of documents
+	calls         int64 // of functions
+	bytes         int64 // published, and delivered
+}
+
+// sendBilled sends events by ingest and store, so many a request, and counts.
+func sendBilled(t testing.TB, each, requests int) billed {
+	tenant := local.NewTenant(t, nil)
+	tenant.OpenPubSub(t, topology.TopicEvents)
 	var meter local.Meter
 	var invocations atomic.Int64
 	counted := func(h http.Handler) http.Handler {
@@ -62,12 +99,12 @@ func benchBilled(b *testing.B, each, requests int) {
 			h.ServeHTTP(w, r)
 		})
 	}
-	ps := meter.PubSub(b, tenant.Config)
+	ps := meter.PubSub(t, tenant.Config)
 	in := httptest.NewServer(counted(ingest.New(ingest.Config{Config: tenant.Config, Linger: 5 * time.Millisecond,
 		EdgeTimeout: time.Minute, PublishTimeout: 30 * time.Second, ReadTimeout: time.Minute, LargeWait: time.Minute, CacheTTL: time.Minute},
-		meter.Firestore(b, tenant.Config, topology.EdgeDatabase), ps)))
+		meter.Firestore(t, tenant.Config, topology.EdgeDatabase), ps)))
 	defer in.Close()
-	out := httptest.NewServer(counted(store.New(gcp.Databases{Default: meter.Firestore(b, tenant.Config, topology.DefaultDatabase), Edge: tenant.Edge},
+	out := httptest.NewServer(counted(store.New(gcp.Databases{Default: meter.Firestore(t, tenant.Config, topology.DefaultDatabase), Edge: tenant.Edge},
 		queue.NewPublisher(ps, topology.DeadTopic(topology.TopicEvents), 10*time.Second))))
 	defer out.Close()
 
@@ -79,11 +116,11 @@ func benchBilled(b *testing.B, each, requests int) {
 			for i := next.Add(1); i <= int64(requests); i = next.Add(1) {
 				res, err := client.Post(in.URL+"/track", "application/json", bytes.NewReader(billedBody(tenant.Token, int(i), each)))
 				if err != nil {
-					b.Error(err)
+					t.Error(err)
 					return
 				}
 				if answer, _ := io.ReadAll(res.Body); string(answer) != "1" {
-					b.Errorf("%d %s", res.StatusCode, answer)
+					t.Errorf("%d %s", res.StatusCode, answer)
 				}
 				res.Body.Close()
 			}
@@ -92,12 +129,12 @@ func benchBilled(b *testing.B, each, requests int) {
 	wg.Wait()
 	published, messages := meter.Published.Load(), meter.Messages.Load()
 
-	ctx, cancel := context.WithCancel(b.Context())
-	relay := &local.Relay{Client: tenant.OpenPubSub(b), URL: out.URL,
+	ctx, cancel := context.WithCancel(t.Context())
+	relay := &local.Relay{Client: tenant.OpenPubSub(t), URL: out.URL,
 		Subscription: local.SubscriptionName(tenant.Config.Project, topology.PushSubscription(topology.TopicEvents, "store"))}
 	done := make(chan struct{})
 	go func() { relay.Run(ctx); close(done) }()
-	local.Eventually(b, 2*time.Minute, func() error {
+	local.Eventually(t, 2*time.Minute, func() error {
 		if got := invocations.Load(); got < int64(requests)+messages {
 			return fmt.Errorf("%d invocations, %d messages", got, messages)
 		}
@@ -106,18 +143,7 @@ func benchBilled(b *testing.B, each, requests int) {
 	cancel()
 	<-done
 
-	per := 1e6 / float64(each*requests)
-	reads, writes := float64(meter.Reads.Load())*per, float64(meter.Writes.Load())*per
-	calls, bytes := float64(invocations.Load())*per, float64(published*2)*per
-	b.ReportMetric(reads, "reads")
-	b.ReportMetric(writes, "writes")
-	b.ReportMetric(calls, "invocations")
-	b.ReportMetric(bytes/1e6, "pubsub-MB")
-	b.ReportMetric(reads/1e6*perMillionReads, "$reads")
-	b.ReportMetric(writes/1e6*perMillionWrites, "$writes")
-	b.ReportMetric(calls/1e6*perMillionInvocations, "$invocations")
-	b.ReportMetric(bytes/tib*perTiB, "$pubsub")
-	b.ReportMetric((reads*perMillionReads+writes*perMillionWrites+calls*perMillionInvocations)/1e6+bytes/tib*perTiB, "$total")
+	return billed{meter.Reads.Load(), meter.Writes.Load(), invocations.Load(), 2 * published}
 }
 
 func billedBody(token string, request, each int) []byte {

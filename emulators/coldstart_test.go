@@ -91,7 +91,7 @@ func TestColdRequests(t *testing.T) {
 // first answer: a request that it works for, with its clients to be opened.
 func BenchmarkColdStart(b *testing.B) {
 	tenant := local.NewTenant(b, nil)
-	tenant.OpenPubSub(b)
+	tenant.OpenPubSub(b, topology.TopicEvents, topology.TopicCallbacks)
 	localstorage.OpenBucket(b, tenant)
 	keys, err := local.MakeKeys(b.TempDir())
 	if err != nil {
