@@ -20,7 +20,8 @@ import (
 const secret = "zq7-canary"
 
 // TestCutOff cuts Cloud Logging and Firestore off: no endpoint with data of a customer
-// then answers anything but 503, and nothing is disclosed.
+// then answers anything but 503, and nothing is disclosed. In the end the program is
+// killed.
 func TestCutOff(t *testing.T) {
 	t.Parallel()
 	var short []string // else a call waits for Firestore for as long as a report may take
@@ -56,7 +57,7 @@ func TestCutOff(t *testing.T) {
 	m.everywhere(t, "Firestore is cut off", refused)
 	m.live.control(t, "/firestore/resume")
 	m.discloses(t)
-	m.live.finish(t)
+	m.live.isKilled(t)
 }
 
 // fill stores a person with events, and requests.

@@ -33,20 +33,18 @@ func TestStatus(t *testing.T) {
 	p.allEnd(t, 30*time.Second)
 }
 
-// TestKilled kills the program, of which it notices nothing.
-func TestKilled(t *testing.T) {
-	t.Parallel()
-	p := emulators(t, "-addr", "localhost:0", "--", "sh", "-c", "echo running; sleep 1000 & exec sleep 1000")
-	p.begin(t, "running")
-	// This program, its reaper, two emulators, two sleeps, and the functions.
+// isKilled kills the program, of which it notices nothing.
+func (s *live) isKilled(t *testing.T) {
+	t.Helper()
+	// This program, its reaper, two emulators, a shell and a command of it, and the functions.
 	want := 6 + len(topology.Functions)
 	local.Eventually(t, 30*time.Second, func() error {
-		if pids := p.processes(t); len(pids) != want {
+		if pids := s.processes(t); len(pids) != want {
 			return fmt.Errorf("%d processes run, want %d", len(pids), want)
 		}
 		return nil
 	})
-	p.endsBy(t, syscall.SIGKILL, 128+9)
+	s.endsBy(t, syscall.SIGKILL, 128+9)
 }
 
 // endsBy sends the program a signal, and demands its status and that nothing is left.
