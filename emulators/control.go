@@ -27,7 +27,8 @@ const restartVariable = "LETHE_FIRESTORE_RESTARTABLE"
 //	POST /logging/cut               Cloud Logging is unavailable
 //	POST /logging/mend              and is there again
 //
-// Each POST answers 204 when it is done.
+// Each POST answers 204 when it is done. A guest (LETHE_GUEST_PROJECT) does nothing to
+// the emulators, which others use too.
 func (s *system) startControl(context.Context) error {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -29,16 +29,22 @@ func startGuest(t *testing.T) *live {
 	return newLive(t, p)
 }
 
-// TestGuestKeepsNothing refuses to keep what is not its own.
-func TestGuestKeepsNothing(t *testing.T) {
+// TestGuestRefuses to keep what is not its own, and to be a guest of nobody: clients
+// would turn to Google.
+func TestGuestRefuses(t *testing.T) {
 	t.Parallel()
-	p := emulators(t, "-addr", "localhost:0", "-data", t.TempDir())
-	p.guest(t)
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if code := p.end(t); code != 1 || !strings.Contains(p.stderr.String(), guestVariable) {
-		t.Errorf("with -data: status %d, standard error %s", code, p.stderr)
+	keeping := emulators(t, "-addr", "localhost:0", "-data", t.TempDir())
+	keeping.guest(t)
+	alone := emulators(t, "-addr", "localhost:0")
+	alone.guest(t)
+	alone.Env = append(alone.Env, "PUBSUB_EMULATOR_HOST=")
+	for want, p := range map[string]*program{"-data": keeping, "PUBSUB_EMULATOR_HOST is not": alone} {
+		if err := p.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if code := p.end(t); code != 1 || !strings.Contains(p.stderr.String(), want) {
+			t.Errorf("%s: status %d, standard error %s", want, code, p.stderr)
+		}
 	}
 }
 

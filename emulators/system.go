@@ -74,6 +74,11 @@ func start(ctx context.Context, o options) (_ *system, err error) {
 		if o.data != "" {
 			return nil, fmt.Errorf("-data keeps the data of emulators that this program starts, and %s is set", guestVariable)
 		}
+		for _, host := range []string{"FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"} {
+			if os.Getenv(host) == "" { // clients would turn to Google
+				return nil, fmt.Errorf("%s is set, and %s is not", guestVariable, host)
+			}
+		}
 	}
 	if s.contract, err = openContract(); err != nil {
 		return nil, err
