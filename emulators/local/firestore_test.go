@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -84,17 +85,17 @@ func TestFirestoreRestart(t *testing.T) {
 	}
 }
 
-// TestFirestoreSave keeps two databases of two projects, one of them empty.
+// TestFirestoreSave keeps two databases of two projects, one of them empty. An emulator
+// loads them, and is killed in the end, which is told.
 func TestFirestoreSave(t *testing.T) {
 	t.Parallel()
 	dir, r := t.TempDir(), TestReaper(t)
 	one, two := Project(t), Project(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	first, err := StartFirestore(ctx, r, FirestoreOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	NeedFirestore(t)
+	shared := os.Getenv("FIRESTORE_EMULATOR_HOST")
+	first := &Firestore{Host: shared, addr: shared}
 	if err := first.Restart(ctx, one); err == nil || !strings.Contains(err.Error(), "Restartable") {
 		t.Errorf("restart without a gate: got %v", err)
 	}
@@ -114,7 +115,6 @@ func TestFirestoreSave(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	first.Stop()
 	second, err := StartFirestore(ctx, r, FirestoreOptions{Load: dir + "/kept"})
 	if err != nil {
 		t.Fatal(err)
@@ -135,14 +135,9 @@ func TestFirestoreSave(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestFirestoreFailed(t *testing.T) {
-	t.Parallel()
-	f := OwnFirestore(t)
-	f.proc.Kill()
+	second.proc.Kill()
 	select {
-	case err := <-f.Failed():
+	case err := <-second.Failed():
 		if !strings.Contains(err.Error(), "signal: killed") {
 			t.Error(err)
 		}

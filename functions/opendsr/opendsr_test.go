@@ -3,6 +3,7 @@ package opendsr_test
 import (
 	"context"
 	"encoding/base64"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -197,15 +198,19 @@ func TestRights(t *testing.T) {
 	w.refused(w.do("POST", "/discovery", ""), http.StatusMethodNotAllowed)
 }
 
-// Where Firestore is down, that is told, signed.
+// Where Firestore does not answer, that is told, signed.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	db := local.OwnFirestore(t)
-	client := db.Open(t, w.Config.Project, "(default)")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	down := &local.Firestore{Host: l.Addr().String()}
+	client := down.Open(t, w.Config.Project, "(default)")
 	w.config.Timeout = time.Second
 	w.handler = opendsr.New(w.config, access.NewGuard(client, w.OpenLog(t)), w.signer, client, w.exports, w.deletions)
-	db.Stop()
 	if rec := w.do("POST", "/requests", ask(newID(), nil)); rec.Header().Get("Retry-After") == "" {
 		t.Error(rec.Header())
 	} else {
