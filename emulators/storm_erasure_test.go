@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"cloud.google.com/go/firestore"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"cloud.google.com/go/storage"
 	"google.golang.org/api/iterator"
@@ -217,14 +219,20 @@ func (s *erasing) look(t *testing.T, persons []string, fences map[string]time.Ti
 		if fences != nil && fence.IsZero() {
 			t.Fatalf("no receipt tells the fence of %s", id)
 		}
+		defer s.tellStored(t, db, id, key)
 		local.Eventually(t, 3*time.Minute, func() error {
 			counts := s.timeline(t, id)
+			var wrong []string
 			for insertID, e := range s.all {
 				// Events and fences have milliseconds, and what comes in the fence's own is before it.
 				begun := e.begun.Truncate(time.Millisecond)
 				if e.person == id && !e.acked.IsZero() && begun.After(fence) && counts[insertID] != 1 {
-					return fmt.Errorf("seed %d: %s: %s was sent %v after the fence and is there %d times", s.seed, id, insertID, begun.Sub(fence), counts[insertID])
+					wrong = append(wrong, fmt.Sprintf("%s, sent %v after the fence and acknowledged in %v, is there %d times", insertID, begun.Sub(fence), e.acked.Sub(begun), counts[insertID]))
 				}
+			}
+			if len(wrong) > 0 {
+				slices.Sort(wrong)
+				return fmt.Errorf("seed %d: %s, fence %v, %d events are there: %s", s.seed, id, fence, len(counts), strings.Join(wrong, "; "))
 			}
 			return nil
 		})
@@ -255,6 +263,33 @@ func (s *erasing) look(t *testing.T, persons []string, fences map[string]time.Ti
 		for _, c := range []string{profile.Collection, person.ConsentsCollection} {
 			if docs, err := person.Ref(db, demoProject, key).Collection(c).Documents(t.Context()).GetAll(); err != nil || len(docs) > 0 {
 				t.Errorf("%d documents in %s, %v", len(docs), c, err)
+			}
+		}
+	}
+}
+
+// tellStored tells of a test that has failed what the documents hold of a person, beside
+// what the timeline shows.
+func (s *erasing) tellStored(t *testing.T, db *firestore.Client, id string, key person.Key) {
+	if !t.Failed() {
+		return
+	}
+	doc, err := person.Ref(db, demoProject, key).Get(context.Background())
+	if err == nil {
+		t.Logf("seed %d: %s: %v", s.seed, id, doc.Data())
+	}
+	for d, err := range chunk.PersonDays(context.Background(), db, demoProject, key, "1970-01-01", "9999-12-31") {
+		if err != nil {
+			t.Log(err)
+			return
+		}
+		for _, c := range d.Docs {
+			err := event.Unpack(c.Data, func(e *event.Event) error {
+				t.Logf("seed %d: %s: stored is %s, received at %v", s.seed, id, e.InsertID, e.Received.Time())
+				return nil
+			}, nil)
+			if err != nil {
+				t.Log(err)
 			}
 		}
 	}
