@@ -78,6 +78,9 @@ func (s *system) killFunction(r *http.Request) error {
 	if !ok {
 		return fmt.Errorf("no function %q", r.PathValue("name"))
 	}
+	if err := f.wake(); err != nil {
+		return err
+	}
 	f.process().Kill()
 	return nil
 }
@@ -88,7 +91,11 @@ func (s *system) functionPeak(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", f.process().Pid()))
+	err := f.wake()
+	var text []byte
+	if err == nil {
+		text, err = os.ReadFile(fmt.Sprintf("/proc/%d/status", f.process().Pid()))
+	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

@@ -19,7 +19,7 @@ func TestSpawnFails(t *testing.T) {
 	<-proc.Done()
 	reaper.Close() // without its group no process can be started
 	f := &function{reaper: reaper, proc: proc, stopped: make(chan struct{})}
-	if err := f.spawn(); err == nil {
+	if err := f.spawn(0); err == nil {
 		t.Fatal("started in a group that is gone")
 	}
 	if f.process() != proc {

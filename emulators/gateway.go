@@ -69,7 +69,7 @@ func route(path string) (function string, ok bool) {
 
 // proxy passes requests to a function's process, path and query to the letter.
 func (f *function) proxy() http.Handler {
-	transport := &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}
+	transport := &http.Transport{DialContext: f.dial, MaxIdleConnsPerHost: 256, DisableCompression: true}
 	host := strings.TrimPrefix(f.url(), "http://")
 	return &httputil.ReverseProxy{
 		Transport: transport,

@@ -4,8 +4,9 @@
 //	-addr ─▶ gateway ┼─▶ report ◀──────────────────────────────────────┤ Firestore emulator
 //	                 └─▶ person ◀──────────────────────────────────────┘
 //
-// Each function is a process of its own: this program run again (child.go), and
-// again when it dies. See package local for the parts, README.md for the use.
+// Each function is a process of its own: this program run again (child.go) when the
+// first request for it comes, and again when it dies. See package local for the parts,
+// README.md for the use.
 package main
 
 import (

@@ -21,7 +21,7 @@ func run(ctx context.Context, o options) (code int, err error) {
 	if len(o.command) > 0 {
 		out = os.Stderr
 	}
-	fmt.Fprintln(os.Stderr, "starting Google's Firestore and Pub/Sub emulators and the functions; this takes some seconds")
+	fmt.Fprintln(os.Stderr, "starting Google's Firestore and Pub/Sub emulators; this takes some seconds")
 	s, err := start(ctx, o)
 	if err != nil {
 		if sig, ok := errors.AsType[signalled](context.Cause(ctx)); ok {

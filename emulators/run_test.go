@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,7 +13,6 @@ import (
 	"time"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
-	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
 // TestStatus passes COMMAND's output and status on, and leaves nothing behind,
@@ -36,11 +36,10 @@ func TestStatus(t *testing.T) {
 // isKilled kills the program, of which it notices nothing.
 func (s *live) isKilled(t *testing.T) {
 	t.Helper()
-	// This program, its reaper, two emulators, a shell and a command of it, and the functions.
-	want := 6 + len(topology.Functions)
+	// This program, its reaper, two emulators, a shell and a command of it; and functions.
 	local.Eventually(t, 30*time.Second, func() error {
-		if pids := s.processes(t); len(pids) != want {
-			return fmt.Errorf("%d processes run, want %d", len(pids), want)
+		if pids := s.processes(t); len(pids) <= 6 {
+			return fmt.Errorf("%d processes run", len(pids))
 		}
 		return nil
 	})
@@ -98,7 +97,19 @@ func (p *program) underGo(t *testing.T) {
 	p.Path, p.Args = tool, slices.Concat([]string{tool, "-c", `"$0" "$@"; exit`, p.Path}, p.Args[1:])
 }
 
-// TestReadyText is what a newcomer sees, until Ctrl-C.
+// runs reports whether a function has a process.
+func (p *program) runs(t *testing.T, function string) bool {
+	t.Helper()
+	for _, pid := range p.processes(t) {
+		env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		if err == nil && slices.Contains(strings.Split(string(env), "\x00"), childVariable+"="+function) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestReadyText is what a newcomer sees, until Ctrl-C; no function runs before it is needed.
 func TestReadyText(t *testing.T) {
 	t.Parallel()
 	p := emulators(t, "-addr", "localhost:0")
@@ -109,6 +120,18 @@ func TestReadyText(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in:\n%s", want, text)
 		}
+	}
+	if p.runs(t, "report") {
+		t.Error("a function runs that nobody has asked for anything")
+	}
+	url := strings.Fields(text[strings.Index(text, "ready: "):])[1]
+	resp, err := http.Get(url + "/v1/reports/top-events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusUnauthorized || !p.runs(t, "report") {
+		t.Errorf("the first request for a function: %s", resp.Status)
 	}
 	if err := p.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)

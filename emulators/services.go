@@ -98,23 +98,15 @@ func (s *system) setUp(ctx context.Context) (err error) {
 	return err
 }
 
-func (s *system) startFunctions(ctx context.Context) error {
-	g, gctx := errgroup.WithContext(ctx)
-	for _, t := range topology.Functions {
-		f := &function{Function: t, reaper: s.reaper}
-		s.functions[t.Name] = f
-		g.Go(func() error { return f.start(gctx) })
-	}
-	return g.Wait()
-}
-
 func (s *system) startRelays(ctx context.Context) error {
 	ctx, s.endRelays = context.WithCancel(context.WithoutCancel(ctx))
 	for _, sub := range local.Subscriptions() {
+		f := s.functions[sub.Function.Name]
 		r := &local.Relay{
 			Client:       s.client,
 			Subscription: local.SubscriptionName(s.google, sub.Name),
-			URL:          s.functions[sub.Function.Name].url() + "/",
+			URL:          f.url() + "/",
+			Dial:         f.dial,
 		}
 		s.relays.Go(func() { r.Run(ctx) })
 	}

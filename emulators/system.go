@@ -15,6 +15,7 @@ import (
 
 	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/emulators/local/localstorage"
+	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
 // googleProject is the Google Cloud project of the local system, unless it is a guest;
@@ -96,8 +97,11 @@ func start(ctx context.Context, o options) (_ *system, err error) {
 	if s.dir, err = openData(o.data, s.reaper.Dir); err != nil {
 		return nil, err
 	}
+	for _, f := range topology.Functions {
+		s.functions[f.Name] = newFunction(f, s.reaper)
+	}
 	for _, step := range []func(context.Context) error{
-		s.startServices, s.setUp, s.startFunctions, s.startControl, s.startRelays,
+		s.startServices, s.setUp, s.startControl, s.startRelays,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -25,6 +26,7 @@ type Relay struct {
 	Client       *pubsub.Client
 	Subscription string // full name
 	URL          string
+	Dial         func(ctx context.Context, network, addr string) (net.Conn, error) // to the URL's host; nil: as usual
 
 	http    *http.Client
 	pushing sync.WaitGroup
@@ -33,7 +35,7 @@ type Relay struct {
 // Run relays until the context ends, then waits for the pushes in flight. While
 // Pub/Sub or the receiver is down it keeps trying, more and more slowly.
 func (r *Relay) Run(ctx context.Context) {
-	r.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: RelayParallel}}
+	r.http = &http.Client{Transport: &http.Transport{DialContext: r.Dial, MaxIdleConnsPerHost: RelayParallel}}
 	defer r.http.CloseIdleConnections()
 	defer r.pushing.Wait()
 	var pause backoff
