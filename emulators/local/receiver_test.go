@@ -8,12 +8,13 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
-	"time"
 
 	"cloud.google.com/go/pubsub/v2"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"google.golang.org/api/option"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
 func openPubSub(t *testing.T, project string, opts ...option.ClientOption) *pubsub.Client {
@@ -93,7 +94,7 @@ func createWork(t *testing.T, client *pubsub.Client, project string) (work, dead
 	}
 	sub := &pubsubpb.Subscription{
 		Name: SubscriptionName(project, "work-sub"), Topic: TopicName(project, "work"), AckDeadlineSeconds: 10,
-		RetryPolicy: &pubsubpb.RetryPolicy{MinimumBackoff: durationpb.New(50 * time.Millisecond), MaximumBackoff: durationpb.New(100 * time.Millisecond)},
+		RetryPolicy: &pubsubpb.RetryPolicy{MinimumBackoff: durationpb.New(topology.MinBackoff), MaximumBackoff: durationpb.New(topology.MaxBackoff)},
 		DeadLetterPolicy: &pubsubpb.DeadLetterPolicy{
 			DeadLetterTopic: TopicName(project, "work-dead"), MaxDeliveryAttempts: 5,
 		},

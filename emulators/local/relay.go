@@ -21,7 +21,7 @@ const RelayParallel = 16
 // Relay stands for Pub/Sub's push service, for which the emulator's own is too
 // poor: it pulls a subscription and posts each message to a URL in the form in
 // which Pub/Sub pushes (https://cloud.google.com/pubsub/docs/push). The emulator
-// keeps the ack deadline, the retry policy and the dead-letter policy.
+// keeps the retry policy and the dead-letter policy, the relay the ack deadline (hold).
 type Relay struct {
 	Client       *pubsub.Client
 	Subscription string // full name
@@ -62,7 +62,10 @@ func (r *Relay) Run(ctx context.Context) {
 		for _, m := range messages {
 			r.pushing.Go(func() {
 				defer func() { <-slots }()
-				r.settle(m, r.push(m))
+				release := r.hold(m)
+				err := r.push(m)
+				release()
+				r.settle(m, err)
 			})
 		}
 		if err == nil {
@@ -158,16 +161,33 @@ func (r *Relay) push(m *pubsubpb.ReceivedMessage) error {
 	return fmt.Errorf("%s answered %s", r.URL, resp.Status)
 }
 
+// hold keeps the emulator's own ack deadline from passing while a message is pushed, and
+// given back a little late: of messages with a retry policy, those whose deadlines pass
+// together at their third delivery would never come again.
+func (r *Relay) hold(m *pubsubpb.ReceivedMessage) (release func()) {
+	deadline := r.http.Timeout
+	extend := time.AfterFunc(deadline/2, func() { r.modify(m, deadline) })
+	return func() { extend.Stop() }
+}
+
 // settle acknowledges a message, or gives it back to be delivered again. When
 // that fails the ack deadline has the same effect.
 func (r *Relay) settle(m *pubsubpb.ReceivedMessage, failure error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	ids := []string{m.AckId}
-	admin := r.Client.SubscriptionAdminClient
-	if failure == nil {
-		_ = admin.Acknowledge(ctx, &pubsubpb.AcknowledgeRequest{Subscription: r.Subscription, AckIds: ids})
+	if failure != nil {
+		r.modify(m, 0)
 		return
 	}
-	_ = admin.ModifyAckDeadline(ctx, &pubsubpb.ModifyAckDeadlineRequest{Subscription: r.Subscription, AckIds: ids})
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_ = r.Client.SubscriptionAdminClient.Acknowledge(ctx, &pubsubpb.AcknowledgeRequest{Subscription: r.Subscription, AckIds: []string{m.AckId}})
+}
+
+// modify lets a message's ack deadline end after so long from now. When that fails it
+// ends when it would have.
+func (r *Relay) modify(m *pubsubpb.ReceivedMessage, after time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_ = r.Client.SubscriptionAdminClient.ModifyAckDeadline(ctx, &pubsubpb.ModifyAckDeadlineRequest{
+		Subscription: r.Subscription, AckIds: []string{m.AckId}, AckDeadlineSeconds: seconds(after),
+	})
 }

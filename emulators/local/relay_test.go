@@ -2,14 +2,21 @@ package local
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"cloud.google.com/go/pubsub/v2"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"google.golang.org/api/option"
+	"google.golang.org/grpc"
 )
 
 func TestRelayDelivers(t *testing.T) {
@@ -80,6 +87,60 @@ func TestRelayDeliversAgain(t *testing.T) {
 		return nil
 	})
 	Eventually(t, 10*time.Second, func() error { return empty(t, client, SubscriptionName(project, "work-sub")) })
+}
+
+// TestRelayDeadline leaves deliveries unanswered: each is over at the ack deadline, and
+// the next one comes, however often, on a machine so busy that each comes back late.
+func TestRelayDeadline(t *testing.T) {
+	t.Parallel()
+	NeedPubSub(t)
+	project := Project(t)
+	client := openPubSub(t, project, option.WithGRPCDialOption(grpc.WithUnaryInterceptor(
+		func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+			if r, ok := req.(*pubsubpb.ModifyAckDeadlineRequest); ok && r.AckDeadlineSeconds == 0 {
+				<-time.After(time.Second)
+			}
+			return invoke(ctx, method, req, reply, cc, opts...)
+		})))
+	const messages, deliveries = 5, 5 // the last of which is answered
+	var mu sync.Mutex
+	attempts := map[string][]int32{} // of each message
+	to := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var e Envelope
+		if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
+			t.Errorf("push: %v", err)
+		}
+		mu.Lock()
+		attempts[string(e.Message.Data)] = append(attempts[string(e.Message.Data)], e.DeliveryAttempt)
+		mu.Unlock()
+		if e.DeliveryAttempt < deliveries {
+			_, _ = io.Copy(io.Discard, r.Body) // or the server does not see that the relay gives up
+			<-r.Context().Done()
+		}
+	}))
+	t.Cleanup(to.Close)
+	dead := relayTo(t, client, project, to.URL)
+	published := time.Now()
+	for i := range messages {
+		publish(t, client, project, "work", &pubsubpb.PubsubMessage{Data: fmt.Append(nil, i)})
+	}
+	Eventually(t, 2*time.Minute, func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		for i := range messages {
+			if got := attempts[fmt.Sprint(i)]; !slices.Equal(got, []int32{1, 2, 3, 4, 5}) {
+				return fmt.Errorf("deliveries of message %d after %v: %v", i, time.Since(published), got)
+			}
+		}
+		return nil
+	})
+	if took := time.Since(published); took < (deliveries-1)*10*time.Second {
+		t.Errorf("%d deadlines of 10 s were over in %v", deliveries-1, took)
+	}
+	Eventually(t, 10*time.Second, func() error { return empty(t, client, SubscriptionName(project, "work-sub")) })
+	if err := empty(t, client, dead); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestRelayDeadLetters(t *testing.T) {
