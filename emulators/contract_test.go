@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
 // TestContract shows that the gateway finds an answer that is not described, passes it
@@ -21,7 +23,7 @@ func TestContract(t *testing.T) {
 		_, _ = w.Write([]byte(body))
 	}))
 	t.Cleanup(f.Close)
-	s := &system{functions: map[string]*function{"admin": {port: port(f.Listener)}}, contract: c}
+	s := &system{functions: map[string]*function{"admin": {Function: topology.Function{Name: "admin"}, port: port(f.Listener)}}, contract: c}
 	g := s.gateway()
 	put := func() {
 		rec := httptest.NewRecorder()
