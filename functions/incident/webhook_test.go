@@ -237,6 +237,11 @@ func TestBadWebhooks(t *testing.T) {
 	}
 	w.refused(http.StatusConflict, "", "POST", "/v1/webhooks", w.Key, body("https://example.com", `["request.done"]`))
 	w.refused(http.StatusBadRequest, "cursor", "GET", "/v1/webhooks/deliveries?cursor=x", w.Key, "")
+	long := strings.Repeat("x", 200) // of an event
+	w.send(long)
+	if _, err := webhook.Send(w.t.Context(), w.Default, nil, webhook.Event{ID: long + "x", Project: "app", Type: webhook.RequestDone}); err == nil {
+		t.Error("an event's id of 201 characters is taken")
+	}
 	w.refused(http.StatusNotFound, "", "POST", "/v1/webhooks/test", w.Key, `{"id":"../x"}`)
 	// Stored by the local system, refused at the dial by another.
 	w.handler = loose

@@ -247,6 +247,13 @@ func TestCORS(t *testing.T) {
 			t.Errorf("preflight: %d %v", a.code, a.header)
 		}
 	}
+	for length, want := range map[int]string{512: strings.Repeat("x", 512), 513: ""} {
+		pre := s.request("OPTIONS", "/track/", "", "")
+		pre.Header.Set("Access-Control-Request-Headers", strings.Repeat("x", length))
+		if a := s.do(pre); a.header.Get("Access-Control-Allow-Headers") != want {
+			t.Errorf("preflight for a header of %d characters: %d %v", length, a.code, a.header)
+		}
+	}
 }
 
 // Requests that arrive while a message is on its way share the next: here the first is

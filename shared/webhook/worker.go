@@ -68,7 +68,7 @@ func (s *Sender) Worker(dead, pub *queue.Publisher) http.Handler {
 		if t == (task{}) {
 			return s.sweep(ctx, pub)
 		}
-		if t.Project == "" || strings.Contains(t.Project, "/") || !validDelivery.MatchString(t.Delivery) {
+		if t.Project == "" || strings.Contains(t.Project, "/") || !validDelivery(t.Delivery) {
 			return fault.New(fault.Invalid, "not a delivery")
 		}
 		return s.deliver(ctx, t)
