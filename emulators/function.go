@@ -65,6 +65,7 @@ func (f *function) wake() error {
 	}
 	if err := f.begin(port); err != nil {
 		release()
+		fmt.Fprintf(os.Stderr, "%s | not started: %v\n", f.Name, err)
 		return err
 	}
 	f.port = port

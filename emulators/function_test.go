@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
 // A function whose process cannot be started is not given up: what keeps it alive
@@ -24,5 +25,8 @@ func TestSpawnFails(t *testing.T) {
 	}
 	if f.process() != proc {
 		t.Errorf("the process is %v", f.process())
+	}
+	if _, err := newFunction(topology.Function{Name: "f"}, reaper).dial(t.Context(), "tcp", "f:80"); err == nil {
+		t.Error("connected to a function that does not start")
 	}
 }
