@@ -18,7 +18,8 @@ const restartVariable = "LETHE_FIRESTORE_RESTARTABLE"
 // startControl serves what a test needs to make faults, on a port of this
 // machine that only COMMAND is told (LETHE_CONTROL):
 //
-//	POST /functions/{name}/kill     SIGKILL; it is started again
+//	POST /functions/{name}/kill     SIGKILL; it is started again (and before, if nobody
+//	                                has needed it yet)
 //	GET  /functions/{name}/peak     its peak memory in KiB since it was started (VmHWM of proc(5))
 //	POST /firestore/restart         SIGKILL and a new start with all data kept, if
 //	                                LETHE_FIRESTORE_RESTARTABLE was set
