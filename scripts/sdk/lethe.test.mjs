@@ -17,9 +17,10 @@ before(async () => {
 });
 
 const call = (p, method, ...args) => p.evaluate(([m, a]) => lethe[m](...a), [method, args]);
+const init = (p, options) => call(p, "init", token, { flushInterval: 50, retryDelay: 50, ...options });
 const begin = async (context, options = {}) => {
   const p = await page(context, "/lethe");
-  await call(p, "init", token, { flushInterval: 50, retryDelay: 50, ...options });
+  await init(p, options);
   return p;
 };
 const idOf = async (p) => JSON.parse((await kept(p))[`lethe_${token}`]).id;
@@ -39,7 +40,8 @@ function cases(how, persistence, gpc) {
     const denied = gpc || how === "denied" || how === "QD";
     const event = `Seen ${randomUUID()}`;
     const context = await device({ gpc, region: asked ? how : undefined });
-    const p = await begin(context, { persistence, default: asked ? undefined : how });
+    const options = { persistence, default: asked ? undefined : how };
+    const p = await begin(context, options);
     await call(p, "track", event, { n: 1 });
     await settled(p);
     // With GPC there is nothing to ask.
@@ -73,12 +75,13 @@ function cases(how, persistence, gpc) {
     await call(p, "identify", "ada");
     await call(p, "set", { a: 1 });
     await call(p, "flush");
-    const again = await begin(context, { persistence, default: asked ? undefined : how }); // the next page
+    await p.reload(); // the next page
+    await init(p, options);
     if (persistence !== "none") {
-      await call(again, "track", event, { n: 5 });
-      await call(again, "flush");
+      await call(p, "track", event, { n: 5 });
+      await call(p, "flush");
       assert.equal(context.sent.length, sent);
-      assert.deepEqual(await kept(again), { [name]: mark });
+      assert.deepEqual(await kept(p), { [name]: mark });
     }
     assert.equal(await total(event), before + 1);
     assert.deepEqual(p.errors, []);
