@@ -43,14 +43,14 @@ func main() {
 }
 `
 
-// TestPackage packages every function, and two of them again after a change in one, whose
-// zip alone is not the same to the byte, until it is packaged once more. And each zip is
-// built as Google builds it, without any network, and answers.
+// TestPackage packages every function, and two of them again from a copy with a change in
+// one, whose zip alone is not the same to the byte. And each zip is built as Google builds
+// it, without any network, and answers.
 func TestPackage(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	run := packager(t, dir)
-	first, second, third := filepath.Join(dir, "1"), filepath.Join(dir, "2"), filepath.Join(dir, "3")
+	first, second := filepath.Join(dir, "1"), filepath.Join(dir, "2")
 	run("../..", first, Folders())
 	changed := filepath.Join(dir, "changed")
 	copyTree(t, "../..", changed)
@@ -68,10 +68,6 @@ func TestPackage(t *testing.T) {
 		if same := bytes.Equal(read(t, first, f), read(t, second, f)); same != (f != "report") {
 			t.Errorf("%s: packaged again after a change in report, the same: %t", f, same)
 		}
-	}
-	run(changed, third, []string{"report"})
-	if !bytes.Equal(read(t, second, "report"), read(t, third, "report")) {
-		t.Error("report: packaged twice, and not the same")
 	}
 	for _, f := range Folders() {
 		source := filepath.Join(dir, "source", f)
@@ -122,7 +118,7 @@ func TestNeeds(t *testing.T) {
 func packager(t *testing.T, dir string) func(root, out string, folders []string) {
 	t.Helper()
 	program := filepath.Join(dir, "package")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return func(root, out string, folders []string) {
