@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -10,41 +10,44 @@ import (
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
-// TestFaults sends events while functions are killed and Firestore is restarted. In the
-// end an emulator is gone with its data, without which the system cannot go on.
-func TestFaults(t *testing.T) {
-	t.Parallel()
-	p := raced(t, liveArgs()...)
-	p.Env = append(p.Env, restartVariable+"=1")
-	s := newLive(t, p)
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
-	send := func(insertID string) {
+// faultsEvents are those that faults sends.
+const faultsEvents = 4
+
+// faults kills every function, restarts and pauses Firestore and Pub/Sub, and sends an
+// event after each, which is in the report beside those that were there before.
+func (s *storm) faults(t *testing.T, before int) {
+	t.Helper()
+	send := func(n int) {
 		t.Helper()
-		local.Eventually(t, time.Minute, func() error { return s.track(ctx, "a/b c", insertID) })
+		local.Eventually(t, time.Minute, func() error { return s.track(t.Context(), "a/b c", fmt.Sprint("fault-", n)) })
+		s.seen(t, before+n)
 	}
-	send("one")
-	s.seen(t, 1)
+	send(1)
 	for _, f := range topology.Functions {
 		s.control(t, "/functions/"+f.Name+"/kill")
 	}
-	send("two")
-	s.seen(t, 2)
+	send(2)
 	s.control(t, "/firestore/restart")
-	send("three")
-	s.seen(t, 3)
+	send(3)
 	s.control(t, "/pubsub/pause")
 	s.control(t, "/pubsub/resume")
 	s.control(t, "/firestore/pause")
 	s.control(t, "/firestore/resume")
-	send("four")
-	s.seen(t, 4)
-	if code, body, err := s.call(ctx, "GET", s.env["LETHE_URL"]+"/v1/people/a%2Fb%20c", ""); err != nil || code != 200 {
+	send(faultsEvents)
+	if code, body, err := s.call(t.Context(), "GET", s.env["LETHE_URL"]+"/v1/people/a%2Fb%20c", ""); err != nil || code != 200 {
 		t.Errorf("person: %d %s %v", code, body, err)
 	}
-	if code, body, err := s.call(ctx, "POST", s.env["LETHE_CONTROL"]+"/functions/none/kill", ""); err != nil || code != 500 {
+	if code, body, err := s.call(t.Context(), "POST", s.env["LETHE_CONTROL"]+"/functions/none/kill", ""); err != nil || code != 500 {
 		t.Errorf("kill of a function that is none: %d %s %v", code, body, err)
 	}
+	if got := s.stderr.String(); strings.Count(got, "ended (signal: killed); starting it again") != len(topology.Functions) {
+		t.Errorf("standard error does not tell of the restarts:\n%s", got)
+	}
+}
+
+// losesPubSub kills an emulator, which is gone with its data: the system cannot go on.
+func (s *storm) losesPubSub(t *testing.T) {
+	t.Helper()
 	for _, pid := range s.processes(t) {
 		if cmdline(t, pid, "cloud-pubsub-emulator") {
 			kill(t, pid)
@@ -54,7 +57,4 @@ func TestFaults(t *testing.T) {
 		t.Errorf("status %d, standard error:\n%s", code, s.stderr)
 	}
 	s.allEnd(t, 30*time.Second)
-	if got := s.stderr.String(); strings.Count(got, "ended (signal: killed); starting it again") != len(topology.Functions) {
-		t.Errorf("standard error does not tell of the restarts:\n%s", got)
-	}
 }

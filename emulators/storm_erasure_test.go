@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -103,7 +104,7 @@ func TestErasureStorm(t *testing.T) {
 	if left := s.objects(t); len(left) > 0 {
 		t.Errorf("left of the archive: %v", left)
 	}
-	s.finish(t)
+	s.endsBy(t, syscall.SIGINT, 128+15) // COMMAND gets SIGTERM, and its status is ours
 }
 
 // send sends n events of a person in one request, until it is acknowledged.

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -27,12 +26,15 @@ type storm struct {
 
 const stormPersons = 6
 
-// TestStorm kills functions in the middle of their work, stops Pub/Sub, and
-// restarts Firestore, while clients send, and send again what was acknowledged. In
-// the end every acknowledged event is there, once, and nothing that nobody sent.
+// TestStorm makes one fault after the other. Then it kills functions in the middle of
+// their work, stops Pub/Sub, and restarts Firestore, while clients send, and send again
+// what was acknowledged. In the end every acknowledged event is there, once, and nothing
+// that nobody sent.
 func TestStorm(t *testing.T) {
 	t.Parallel()
-	s := &storm{live: startLive(t, restartVariable+"=1"), seed: uint64(time.Now().UnixNano()), acked: map[string]map[string]bool{}, sent: map[string]map[string]bool{}}
+	p := raced(t, liveArgs()...)
+	p.Env = append(p.Env, restartVariable+"=1")
+	s := &storm{live: newLive(t, p), seed: uint64(time.Now().UnixNano()), acked: map[string]map[string]bool{}, sent: map[string]map[string]bool{}}
 	t.Logf("seed %d", s.seed)
 	rnd := rand.New(rand.NewPCG(s.seed, 0))
 	// Known persons: a process that is killed inside a transaction leaves its locks
@@ -43,6 +45,7 @@ func TestStorm(t *testing.T) {
 		local.Eventually(t, time.Minute, func() error { return s.track(t.Context(), fmt.Sprint("storm/", person), id) })
 	}
 	s.seen(t, stormPersons)
+	s.faults(t, stormPersons)
 	ctx, stop := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
 	for c := range 4 {
@@ -66,8 +69,8 @@ func TestStorm(t *testing.T) {
 	for person := range stormPersons {
 		total += s.check(t, fmt.Sprint("storm/", person))
 	}
-	s.seen(t, total)
-	s.endsBy(t, syscall.SIGINT, 128+15) // COMMAND gets SIGTERM, and its status is ours
+	s.seen(t, total+faultsEvents)
+	s.losesPubSub(t)
 }
 
 // client sends batches until the context ends: new ones, now and then one that was
