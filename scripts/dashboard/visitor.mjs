@@ -128,7 +128,7 @@ export async function look(page, name) {
       const { violations, whole, wide } = await copy.evaluate(async (options) => ({
         violations: (await axe.run(options)).violations,
         whole: document.documentElement.scrollHeight,
-        wide: document.documentElement.scrollWidth - innerWidth,
+        wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
       }), { resultTypes: ["violations"], ...(colorScheme === "dark" && { runOnly: ["color-contrast", "link-in-text-block"] }) });
       found.push(...violations.flatMap((v) => v.nodes.map((n) => `${at}: ${v.id}: ${n.html}: ${n.failureSummary}`)));
       if (wide > 0) found.push(`${at}: the page is ${wide} px too wide`);
