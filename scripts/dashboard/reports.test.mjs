@@ -137,8 +137,8 @@ test("the checks find what is wrong", async (t) => {
   const page = await visitor(t);
   await page.route("**/broken", (route) => route.fulfill({ contentType: "text/html", headers: { "content-security-policy": "default-src 'none'" },
     body: `<!doctype html><html lang="en"><title>Broken</title>
-      <style>@media (prefers-color-scheme: dark) { #dim { color: #111; background: #000 } } @media (max-width: 400px) { #long { width: 500px } }</style>
-      <main><h1>Broken</h1><p id="dim">inline</p><img src="/static/none.svg"><div id="long">long</div></main>` }));
+      <style>#tall { height: 3000px } @media (prefers-color-scheme: dark) { #dim { color: #111; background: #000 } } @media (max-width: 400px) { #long { width: 500px } }</style>
+      <main><h1>Broken</h1><p id="tall">What is wrong is below the window.</p><p id="dim">inline</p><img src="/static/none.svg"><div id="long">long</div></main>` }));
   await page.goto("/broken");
   await assert.rejects(look(page), ({ message }) => {
     assert.match(message, /1280-light: image-alt/);
