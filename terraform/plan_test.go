@@ -11,7 +11,8 @@ import (
 
 // TestPlan plans what example.tfvars asks for, with and without a load balancer: every
 // resource of the configuration is there. It wants Terraform and the provider, of the
-// registry or of the stand-in that scripts/test finds.
+// registry or of the stand-in that scripts/test finds; where there is neither, scripts/test
+// skips it by its name.
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

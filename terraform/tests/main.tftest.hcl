@@ -6,6 +6,12 @@ mock_provider "google" {
   override_during = plan # or what is made up for these is not known before they are
   mock_resource "google_service_account" {}
   mock_resource "google_compute_security_policy" {}
+
+  # The provider takes a name of an account in service_account_id only if it is an e-mail.
+  override_resource {
+    target = module.export.google_service_account.function
+    values = { email = "lethe-export@lethe-test.iam.gserviceaccount.com" }
+  }
 }
 
 variables {

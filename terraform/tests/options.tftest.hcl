@@ -6,6 +6,12 @@ mock_provider "google" {
   mock_data "google_project" {
     defaults = { number = "123456789012" }
   }
+
+  # As in main.tftest.hcl.
+  override_resource {
+    target = module.export.google_service_account.function
+    values = { email = "lethe-export@lethe-test.iam.gserviceaccount.com" }
+  }
 }
 
 variables {
