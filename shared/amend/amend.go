@@ -132,6 +132,9 @@ func CheckSet(field, set string) (text string, names []string, err error) {
 		if slices.Contains(Reserved, n) {
 			return "", nil, fault.InField(field, "%s cannot be changed: it is part of what an event is known by", n)
 		}
+		if n == event.ProcessedName || n == event.RestName {
+			return "", nil, fault.InField(field, "%s cannot be set: the server says it", n)
+		}
 	}
 	return text, names, nil
 }

@@ -56,6 +56,8 @@ func TestEvent(t *testing.T) {
 		"set in empty":      {[]amend.Amendment{{Set: `{"q\"":1}`}}, `{}`, `{"q\"":1}`},
 		"where":             {[]amend.Amendment{{Where: `properties["a"] == 1`, Set: `{"a":2}`}}, `{"a":1}`, `{"a":2}`},
 		"where not":         {[]amend.Amendment{{Where: `properties["a"] == 2`, Set: `{"a":3}`}}, `{"a":1}`, `{"a":1}`},
+		"where exactly":     {[]amend.Amendment{{Where: `properties["a"] == 1830000000000000003`, Set: `{"a":2}`}}, `{"a":1830000000000000003}`, `{"a":2}`},
+		"where not, nearly": {[]amend.Amendment{{Where: `properties["a"] in [1830000000000000003]`, Set: `{"a":3}`}}, `{"a":1830000000000000004}`, `{"a":1830000000000000004}`},
 		"where own fields":  {[]amend.Amendment{{Where: `properties["distinct_id"] == "ann" and properties["$insert_id"] == "i1" and properties["time"] == 1795168800`, Set: `{"a":3}`}}, `{"a":1}`, `{"a":3}`},
 		"too early":         {[]amend.Amendment{{At: at(4), Set: `{"a":3}`}, {At: at(4), Properties: []string{"a"}}, {At: at(4), Events: []string{"Seen"}}}, `{"a":1}`, `{"a":1}`},
 		"same moment":       {[]amend.Amendment{{At: at(5), Set: `{"a":3}`}}, `{"a":1}`, `{"a":3}`},
@@ -231,7 +233,7 @@ func TestCheckSet(t *testing.T) {
 		many = append(many, fmt.Sprintf(`"p%d":1`, i))
 	}
 	for _, bad := range []string{
-		`{}`, `[]`, `1`, `null`, `"x"`, `{"token":1}`, `{"time":1}`, `{"\u0074ime":1}`, `{"distinct_id":"x"}`, `{"$insert_id":"x"}`,
+		`{}`, `[]`, `1`, `null`, `"x"`, `{"token":1}`, `{"time":1}`, `{"\u0074ime":1}`, `{"distinct_id":"x"}`, `{"$insert_id":"x"}`, `{"mp_processing_time_ms":1}`, `{"$lethe_ms":1}`,
 		`{"a":[[[[1]]]]}`, `{"a":1,"a":2}`, `{"a":1e999}`, "{" + strings.Join(many, ",") + "}",
 	} {
 		if _, _, err := amend.CheckSet("events[3].set", bad); fault.Of(err) != fault.Invalid || !strings.HasPrefix(err.Error(), "invalid: events[3].set: ") {

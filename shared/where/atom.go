@@ -81,7 +81,7 @@ func (p *parser) literal(want string) (v value, err error) {
 	case tokenString:
 		v = value{kind: text, bytes: []byte(p.tok.text)}
 	case tokenNumber:
-		v = ofNumber(p.tok.number)
+		v = ofText([]byte(p.tok.text))
 	case tokenSign:
 		if p.tok.text != "[" {
 			return v, p.unexpected(want)
@@ -152,6 +152,6 @@ func (p *parser) item() (value, error) {
 	if p.tok.kind != tokenNumber {
 		return value{}, p.unexpected("a number after -")
 	}
-	v := ofNumber(-p.tok.number)
+	v := ofText([]byte(p.tok.text)).negated()
 	return v, p.advance()
 }

@@ -19,10 +19,9 @@ const (
 
 // token is one word of the text.
 type token struct {
-	kind   tokenKind
-	pos    int    // byte offset
-	text   string // as written; of a string, its characters
-	number float64
+	kind tokenKind
+	pos  int    // byte offset
+	text string // as written; of a string, its characters
 }
 
 // signs, the longer before those they begin with.
@@ -96,14 +95,13 @@ func scanNumber(src string, pos int) (token, int, error) {
 	if end < len(src) && isLetter(src[end]) {
 		return token{}, 0, errorAt(src, pos, "not a number")
 	}
-	f, err := strconv.ParseFloat(src[pos:end], 64)
-	if err != nil {
+	if _, err := strconv.ParseFloat(src[pos:end], 64); err != nil {
 		if strings.Contains(err.Error(), "range") {
 			return token{}, 0, errorAt(src, pos, "the number is beyond a 64-bit float")
 		}
 		return token{}, 0, errorAt(src, pos, "not a number")
 	}
-	return token{kind: tokenNumber, pos: pos, text: src[pos:end], number: f}, end, nil
+	return token{kind: tokenNumber, pos: pos, text: src[pos:end]}, end, nil
 }
 
 // escapes are what may follow a backslash, beside u.

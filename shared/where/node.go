@@ -3,8 +3,6 @@ package where
 import (
 	"bytes"
 	"math"
-	"strconv"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -44,11 +42,11 @@ type (
 	}
 	literal struct{ value value }
 	// members is a literal list of more than a few items, with its strings and
-	// numbers in sets so that in need not run through them.
+	// numbers in maps so that in need not run through them.
 	members struct {
 		literal
 		texts   map[string]struct{}
-		numbers map[float64]struct{}
+		numbers map[float64][]value // by num
 	}
 	unary struct {
 		op string // "not" or "-"
@@ -78,7 +76,7 @@ func (n unary) eval(values []jsontext.Value) value {
 	if v.kind != number {
 		return value{}
 	}
-	return ofNumber(-v.num)
+	return v.negated()
 }
 
 func (n *binary) eval(values []jsontext.Value) value {
@@ -104,13 +102,13 @@ func newLiteral(v value) node {
 	if len(v.items) < setFrom {
 		return literal{v}
 	}
-	m := &members{literal: literal{v}, texts: map[string]struct{}{}, numbers: map[float64]struct{}{}}
+	m := &members{literal: literal{v}, texts: map[string]struct{}{}, numbers: map[float64][]value{}}
 	for _, item := range v.items {
 		switch item.kind {
 		case text:
 			m.texts[string(item.bytes)] = struct{}{}
 		case number:
-			m.numbers[item.num] = struct{}{}
+			m.numbers[item.num] = append(m.numbers[item.num], item)
 		}
 	}
 	return m
@@ -122,8 +120,12 @@ func (n *members) has(v value) bool {
 		_, ok := n.texts[string(v.bytes)]
 		return ok
 	case number:
-		_, ok := n.numbers[v.num]
-		return ok
+		for _, item := range n.numbers[v.num] {
+			if v.bytes == nil && item.bytes == nil || v.compareDecimal(item) == 0 {
+				return true
+			}
+		}
+		return false
 	}
 	return v.in(n.value)
 }
@@ -149,20 +151,12 @@ var operations = map[string]func(x, y value) value{
 			}
 			return value{kind: text, bytes: append(bytes.Clone(x.bytes), y.bytes...)}
 		}
-		return arithmetic(x, y, x.num+y.num)
+		return calculate(x, y, x.num+y.num, addIntegers)
 	},
-	"-": func(x, y value) value { return arithmetic(x, y, x.num-y.num) },
-	"*": func(x, y value) value { return arithmetic(x, y, x.num*y.num) },
-	"/": func(x, y value) value { return arithmetic(x, y, x.num/y.num) },
-	"%": func(x, y value) value { return arithmetic(x, y, math.Mod(x.num, y.num)) },
-}
-
-// arithmetic is the result of a calculation, if both operands were numbers.
-func arithmetic(x, y value, result float64) value {
-	if x.kind != number || y.kind != number {
-		return value{}
-	}
-	return ofNumber(result)
+	"-": func(x, y value) value { return calculate(x, y, x.num-y.num, subtractIntegers) },
+	"*": func(x, y value) value { return calculate(x, y, x.num*y.num, multiplyIntegers) },
+	"/": func(x, y value) value { return calculate(x, y, x.num/y.num, nil) },
+	"%": func(x, y value) value { return calculate(x, y, math.Mod(x.num, y.num), integerRemainder) },
 }
 
 // functions are what is written name(expression).
@@ -178,19 +172,25 @@ var functions = map[string]func(value) value{
 }
 
 func rounding(f func(float64) float64) func(value) value {
-	return func(v value) value { return arithmetic(v, v, f(v.num)) }
+	return func(v value) value {
+		switch {
+		case v.kind != number:
+			return value{}
+		case v.isWhole():
+			return v
+		}
+		return ofNumber(f(v.num))
+	}
 }
 
 func toNumber(v value) value {
 	switch v.kind {
-	case number, boolean:
+	case number:
+		return v
+	case boolean:
 		return ofNumber(v.num)
 	case text:
-		f, err := strconv.ParseFloat(strings.TrimSpace(string(v.bytes)), 64)
-		if err != nil {
-			return value{}
-		}
-		return ofNumber(f)
+		return ofText(bytes.TrimSpace(v.bytes))
 	}
 	return value{}
 }
@@ -200,7 +200,7 @@ func toText(v value) value {
 	case undefined, null, text:
 		return v
 	case number:
-		return value{kind: text, bytes: strconv.AppendFloat(nil, v.num, 'f', -1, 64)}
+		return value{kind: text, bytes: v.appendNumber(nil, stringZeros)}
 	}
 	return value{kind: text, bytes: v.appendJSON(nil)}
 }

@@ -25,7 +25,7 @@ const (
 type value struct {
 	kind  kind
 	num   float64 // of a number; 1 for true
-	bytes []byte  // of a text: its characters; of a list or object: its JSON, if items is nil
+	bytes []byte  // of a text: its characters; of a number: its text, if num is not enough; of a list or object: its JSON, if items is nil
 	items []value // of a list that was not read from JSON
 }
 
@@ -74,7 +74,11 @@ func decode(raw jsontext.Value) value {
 	if err != nil {
 		return value{}
 	}
-	return ofNumber(f)
+	v := ofNumber(f)
+	if needsText(raw, f) {
+		v.bytes = raw
+	}
+	return v
 }
 
 // truth is the value as a condition.
@@ -82,8 +86,10 @@ func (v value) truth() bool {
 	switch v.kind {
 	case undefined, null:
 		return false
-	case boolean, number:
+	case boolean:
 		return v.num != 0
+	case number:
+		return !v.isZero()
 	case text:
 		return len(v.bytes) > 0 && string(v.bytes) != "false"
 	}
@@ -100,8 +106,10 @@ func (v value) equal(w value) bool {
 		return false
 	case null:
 		return true
-	case boolean, number:
+	case boolean:
 		return v.num == w.num
+	case number:
+		return v.num == w.num && (v.bytes == nil && w.bytes == nil || v.compareDecimal(w) == 0)
 	case text:
 		return bytes.Equal(v.bytes, w.bytes)
 	case list:
@@ -128,8 +136,10 @@ func (v value) less(w value) (cmp int, ok bool) {
 			return -1, true
 		case v.num > w.num:
 			return 1, true
+		case v.bytes == nil && w.bytes == nil:
+			return 0, true
 		}
-		return 0, true
+		return v.compareDecimal(w), true
 	case v.kind == text && w.kind == text:
 		return bytes.Compare(v.bytes, w.bytes), true
 	}
@@ -188,13 +198,7 @@ func eachItem(array []byte, fn func(value) bool) {
 }
 
 // sameJSON compares objects, whatever the order of their members.
-func sameJSON(a, b []byte) bool {
-	x, y := jsontext.Value(bytes.Clone(a)), jsontext.Value(bytes.Clone(b))
-	if x.Canonicalize() != nil || y.Canonicalize() != nil {
-		return false
-	}
-	return bytes.Equal(x, y)
-}
+func sameJSON(a, b []byte) bool { return bytes.Equal(AppendCanonical(nil, a), AppendCanonical(nil, b)) }
 
 // appendJSON writes a value as JSON; undefined, which cannot be within a list,
 // as null.
@@ -203,7 +207,7 @@ func (v value) appendJSON(b []byte) []byte {
 	case boolean:
 		return strconv.AppendBool(b, v.num != 0)
 	case number:
-		return strconv.AppendFloat(b, v.num, 'g', -1, 64)
+		return v.appendNumber(b, shownZeros)
 	case text:
 		b, _ = jsontext.AppendQuote(b, v.bytes)
 		return b

@@ -22,8 +22,13 @@
 //
 // Values are those of JSON, and undefined: what a missing property is, and what an
 // operation gives that has no result (a sum with a string, a division by zero,
-// number("x")). Numbers are 64-bit floats, strings compare by code point.
+// number("x")). Strings compare by code point. Numbers compare by what is written,
+// with all their digits: 1, 1.0 and 1e0 are equal, 1830000000000000003 and
+// 1830000000000000004 are not.
 //
+//   - +, -, * and % of integers are exact within 64 bits. Any other calculation is one of
+//     64-bit floats, and its result is the shortest number that reads as the float. A
+//     number beyond a 64-bit float is undefined.
 //   - == holds for two values of one type that are equal; undefined equals nothing,
 //     itself included. != is its opposite, so it holds for unlike types and for
 //     missing properties.
