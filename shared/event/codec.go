@@ -28,6 +28,7 @@ const (
 	eventProperties = 6
 	eventOptIn      = 7
 	eventAmended    = 8
+	eventSpeaker    = 9
 
 	opDistinctID = 1
 	opName       = 2
@@ -36,6 +37,7 @@ const (
 	opRequest    = 5
 	opSeq        = 6
 	opOptIn      = 7
+	opSpeaker    = 8
 )
 
 // MaxPayload bounds an unpacked payload, so that a hostile or damaged one
@@ -107,13 +109,14 @@ func AppendEvent(payload []byte, e *Event) []byte {
 	payload = appendInt(payload, eventReceived, int64(e.Received))
 	payload = appendString(payload, eventProperties, e.Properties)
 	payload = appendInt(payload, eventOptIn, flag(e.OptIn))
-	return appendInt(payload, eventAmended, e.Amended)
+	payload = appendInt(payload, eventAmended, e.Amended)
+	return appendInt(payload, eventSpeaker, int64(e.Speaker))
 }
 
 // AppendOp adds a profile operation to a payload.
 func AppendOp(payload []byte, o *Op) []byte {
 	size := sizeString(o.DistinctID) + sizeString(o.Name) + sizeString(o.Value) + sizeString(o.Request) +
-		sizeInt(int64(o.Received)) + sizeInt(int64(o.Seq)) + sizeInt(flag(o.OptIn))
+		sizeInt(int64(o.Received)) + sizeInt(int64(o.Seq)) + sizeInt(flag(o.OptIn)) + sizeInt(int64(o.Speaker))
 	payload = appendRecord(payload, fieldOp, size)
 	payload = appendString(payload, opDistinctID, o.DistinctID)
 	payload = appendString(payload, opName, o.Name)
@@ -121,12 +124,13 @@ func AppendOp(payload []byte, o *Op) []byte {
 	payload = appendInt(payload, opReceived, int64(o.Received))
 	payload = appendString(payload, opRequest, o.Request)
 	payload = appendInt(payload, opSeq, int64(o.Seq))
-	return appendInt(payload, opOptIn, flag(o.OptIn))
+	payload = appendInt(payload, opOptIn, flag(o.OptIn))
+	return appendInt(payload, opSpeaker, int64(o.Speaker))
 }
 
 func (e *Event) size() int {
 	return sizeString(e.Name) + sizeString(e.DistinctID) + sizeString(e.InsertID) + sizeString(e.Properties) +
-		sizeInt(int64(e.Time)) + sizeInt(int64(e.Received)) + sizeInt(flag(e.OptIn)) + sizeInt(e.Amended)
+		sizeInt(int64(e.Time)) + sizeInt(int64(e.Received)) + sizeInt(flag(e.OptIn)) + sizeInt(e.Amended) + sizeInt(int64(e.Speaker))
 }
 
 // Field numbers are all below 16, so that a tag is one byte.
@@ -238,6 +242,8 @@ func (e *Event) set(field protowire.Number, s string, v int64) {
 		e.OptIn = v != 0
 	case eventAmended:
 		e.Amended = v
+	case eventSpeaker:
+		e.Speaker = Speaker(v)
 	}
 }
 
@@ -257,6 +263,8 @@ func (o *Op) set(field protowire.Number, s string, v int64) {
 		o.Seq = int(v)
 	case opOptIn:
 		o.OptIn = v != 0
+	case opSpeaker:
+		o.Speaker = Speaker(v)
 	}
 }
 

@@ -24,6 +24,13 @@ const (
 	MaxInsertID   = 36         // bytes
 )
 
+// What AppendExport adds to an event does not count towards its limits: an event that was
+// within them when it was sent, or amended, is so when it is sent back.
+const (
+	MaxAdded   = 4 << 10 // bytes of all but the properties, at most
+	maxMembers = 6       // names with a meaning, the token among them
+)
+
 // Limits on the time of an event.
 const (
 	MaxAge   = 5 * 24 * time.Hour // at /track; /import takes any time from Earliest
@@ -51,10 +58,11 @@ type Event struct {
 	DistinctID string // empty: the event is nobody's
 	InsertID   string
 	Time       Millis
-	Received   Millis // when ingest took it; fences and the latest duplicate are judged by it
-	Properties string // a JSON object, without the fields above and without the token
-	OptIn      bool   // an unset consent meant denied when the event came in
-	Amended    int64  // time of the newest amendment that has been applied, in microseconds since 1970 (package amend)
+	Received   Millis  // when ingest took it; fences and the latest duplicate are judged by it
+	Properties string  // a JSON object, without the fields above and without the token
+	OptIn      bool    // an unset consent meant denied when the event came in
+	Speaker    Speaker // who sent it
+	Amended    int64   // time of the newest amendment that has been applied, in microseconds since 1970 (package amend)
 }
 
 // Key identifies an event: of those that share one, the latest received wins.
@@ -76,4 +84,5 @@ type Op struct {
 	Request    string // unique to the request that brought it
 	Seq        int    // position in that request
 	OptIn      bool   // as in Event
+	Speaker    Speaker
 }

@@ -41,7 +41,10 @@ type Parsed struct {
 	Failures []Failure
 	Items    int // accepted and refused
 
-	p *parser
+	proofs  map[int]string // by place in Events or Ops (Proof)
+	refused map[int]bool   // by the same (Refuse)
+	broken  []int          // positions of what the parser refused
+	p       *parser
 }
 
 // Release lets the next body use this one's memory: neither Parsed nor anything
@@ -77,11 +80,13 @@ func ParseOps(body []byte, rules Rules) (*Parsed, error) { return parse(body, ru
 // together in out, so that events need no memory of their own.
 type parser struct {
 	scanner
-	dec   *jsontext.Decoder // says what is wrong with an item
-	names []string          // of the properties of the event in hand
-	out   []byte
-	rules Rules
-	item  func(*parser)
+	dec       *jsontext.Decoder // says what is wrong with an item
+	names     []string          // of the properties of the event in hand
+	out       []byte
+	proof     string // of the identity of the item in hand
+	halfAlias bool   // alias of the event in hand has half of a surrogate pair
+	rules     Rules
+	item      func(*parser)
 	Parsed
 }
 
@@ -159,7 +164,7 @@ func (p *parser) expect(n int) {
 
 // alone reads one item that has been cut out of its body.
 func (p *parser) alone(item []byte) {
-	p.dec.Reset(bytes.NewBuffer(item), jsontext.AllowDuplicateNames(true))
+	p.dec.Reset(bytes.NewBufferString(mendPairs(asText(item))), jsontext.AllowDuplicateNames(true))
 	_, err := p.dec.ReadValue()
 	if err == nil {
 		_, err = p.dec.ReadToken()
@@ -254,11 +259,8 @@ func syntaxField(err error) string {
 func syntaxMessage(err error) string {
 	var syn *jsontext.SyntacticError
 	if errors.As(err, &syn) {
-		switch why := syn.Err.Error(); {
-		case strings.Contains(why, "UTF-8"):
+		if strings.Contains(syn.Err.Error(), "UTF-8") {
 			return "not valid UTF-8"
-		case strings.Contains(why, "surrogate"):
-			return "half of a surrogate pair"
 		}
 	}
 	return "not valid JSON"

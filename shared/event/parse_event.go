@@ -10,8 +10,9 @@ import (
 // event reads one item of /track or /import; one that breaks a rule is a Failure.
 func (p *parser) event() {
 	start := p.pos
+	p.proof = ""
 	e := Event{Received: p.rules.Now}
-	var token string
+	var found members
 	var bad refusal
 	if p.kind() != '{' {
 		p.value()
@@ -20,7 +21,7 @@ func (p *parser) event() {
 	}
 	p.enter()
 	var hasName, hasProperties bool
-	p.names = p.names[:0]
+	p.names, p.halfAlias = p.names[:0], false
 	for n := 0; p.more('}', n); n++ {
 		name := p.name()
 		if p.repeated(0, name) {
@@ -38,7 +39,7 @@ func (p *parser) event() {
 			}
 		case name == `"properties"` && p.kind() == '{':
 			hasProperties = true
-			token = p.properties(&e, &bad)
+			found = p.properties(&e, &bad)
 		default: // other members are no part of the contract; Mixpanel ignores them
 			p.value()
 		}
@@ -48,7 +49,7 @@ func (p *parser) event() {
 		bad.set("event", "is required")
 	case !hasProperties:
 		bad.set("properties", "must be an object")
-	case p.pos-start > MaxBytes:
+	case p.pos-start > MaxBytes && !(found.exported && p.pos-start <= MaxBytes+MaxAdded):
 		bad.set("", "the event is over 1 MB")
 	}
 	p.checkEvent(&e, &bad)
@@ -59,22 +60,31 @@ func (p *parser) event() {
 	if e.InsertID == "" {
 		e.InsertID = p.rules.Nonce + strconv.Itoa(p.Items)
 	}
+	p.noteProof(len(p.Events))
 	p.Events = append(p.Events, e)
-	p.Tokens = append(p.Tokens, token)
+	p.Tokens = append(p.Tokens, found.token)
 	p.Items++
 }
 
 // missing marks a time that was not sent; no event may have it.
 const missing = Millis(math.MinInt64)
 
-// properties reads an event's properties: those with a meaning into e, the
-// token apart, the rest into one text.
-func (p *parser) properties(e *Event, bad *refusal) (token string) {
+// members are what properties finds beside the event itself.
+type members struct {
+	token    string
+	exported bool // by AppendExport, which adds members to what was sent
+}
+
+// properties reads an event's properties: those with a meaning into e or apart, the
+// rest into one text.
+func (p *parser) properties(e *Event, bad *refusal) (found members) {
 	p.enter()
 	from := len(p.out)
 	p.out = append(p.out, '{')
 	e.Time = missing
 	var hasID bool
+	var user, device string // raw
+	var rest Millis         // of the time, beyond its whole second
 	n, kept := 0, 0
 	mark := len(p.names)
 	for ; p.more('}', n); n++ {
@@ -83,39 +93,67 @@ func (p *parser) properties(e *Event, bad *refusal) (token string) {
 			bad.set("properties."+bare(name), twice)
 		}
 		switch name {
-		case `"token"`, `"time"`, `"distinct_id"`, `"$insert_id"`:
+		case `"token"`:
+			found.token, _ = unquote(p.value())
+		case proofName:
+			p.proof, _ = unquote(p.value())
+		case `"time"`:
+			e.Time = parseTime(p.value(), bad)
+		case `"distinct_id"`:
+			hasID = true
+			halves := p.halves
 			raw := p.value()
-			switch name {
-			case `"token"`:
-				token, _ = unquote(raw)
-			case `"time"`:
-				e.Time = parseTime(raw, bad)
-			case `"distinct_id"`:
-				hasID = true
-				e.DistinctID = parseDistinctID(raw, "properties.distinct_id", bad)
-			case `"$insert_id"`:
-				e.InsertID = parseInsertID(raw, bad)
+			if p.halves > halves {
+				bad.set("properties.distinct_id", halfPair)
 			}
-			continue
+			e.DistinctID = parseDistinctID(raw, "properties.distinct_id", bad)
+		case `"$insert_id"`:
+			e.InsertID = parseInsertID(p.value(), bad)
+		case `"` + RestName + `"`:
+			rest = parseRest(p.value(), bad)
+		case `"` + ProcessedName + `"`: // is said anew
+			found.exported = true
+			p.value()
+		default:
+			if kept > 0 {
+				p.out = append(p.out, ',')
+			}
+			kept++
+			p.out = append(p.out, name...)
+			p.out = append(p.out, ':')
+			halves, at := p.halves, len(p.out)
+			p.copyValue(name, 0, bad)
+			if p.halves > halves {
+				p.halfAlias = p.halfAlias || name == `"alias"`
+				if identities[name] {
+					bad.set(unquoted(name), halfPair)
+				}
+			}
+			switch name {
+			case `"$user_id"`:
+				user = asText(p.out[at:])
+			case `"$device_id"`:
+				device = asText(p.out[at:])
+			}
 		}
-		if kept > 0 {
-			p.out = append(p.out, ',')
-		}
-		kept++
-		p.out = append(p.out, name...)
-		p.out = append(p.out, ':')
-		p.copyValue(name, 0, bad)
 	}
 	p.out = append(p.out, '}')
 	p.names = p.names[:mark]
 	e.Properties = asText(p.out[from:])
-	if n > MaxProperties {
+	if kept > MaxProperties || n > MaxProperties && !found.exported {
 		bad.set("properties", "more than 254 properties")
+	}
+	if e.DistinctID == "" && user+device != "" {
+		hasID = true
+		e.DistinctID = p.follow(user, device, bad)
+	}
+	if e.Time != missing && e.Time%1000 == 0 {
+		e.Time += rest
 	}
 	if p.rules.Complete && !hasID {
 		bad.set("properties.distinct_id", "is required (it may be empty)")
 	}
-	return token
+	return found
 }
 
 // checkEvent applies the rules that need the whole event.
@@ -133,6 +171,9 @@ func (p *parser) checkEvent(e *Event, bad *refusal) {
 		bad.set("properties.time", "is more than an hour ahead")
 	case !p.rules.AnyTime && e.Time < p.rules.Now-Millis(MaxAge.Milliseconds()):
 		bad.set("properties.time", "is more than 5 days ago; send old events to /import")
+	}
+	if p.halfAlias && isAlias(e.Name) {
+		bad.set("properties.alias", halfPair)
 	}
 	if p.rules.Complete && e.InsertID == "" {
 		bad.set("properties.$insert_id", "is required")
@@ -156,6 +197,16 @@ func parseTime(raw string, bad *refusal) Millis {
 		v *= 1000
 	}
 	return Millis(math.Round(v))
+}
+
+// parseRest reads the milliseconds of a time beyond its whole second.
+func parseRest(raw string, bad *refusal) Millis {
+	n, err := strconv.ParseUint(raw, 10, 16)
+	if err != nil || n > 999 {
+		bad.set("properties."+RestName, "must be a whole number from 0 to 999")
+		return 0
+	}
+	return Millis(n)
 }
 
 func parseInsertID(raw string, bad *refusal) string {

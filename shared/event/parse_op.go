@@ -16,6 +16,7 @@ func (p *parser) op() {
 		return
 	}
 	p.enter()
+	p.proof = ""
 	o := Op{Received: p.rules.Now, Seq: p.Items, Request: p.rules.Nonce}
 	var token string
 	var bad refusal
@@ -28,12 +29,18 @@ func (p *parser) op() {
 		}
 		switch {
 		case name == "$token" || name == "$distinct_id":
+			halves := p.halves
 			raw = p.value()
 			if name == "$token" {
 				token, _ = unquote(raw)
 			} else {
+				if p.halves > halves {
+					bad.set(name, halfPair)
+				}
 				o.DistinctID = parseDistinctID(raw, name, &bad)
 			}
+		case raw == proofName:
+			p.proof, _ = unquote(p.value())
 		case slices.Contains(OpNames, name):
 			if o.Name != "" {
 				bad.set(name, "only one operation may stand in an update")
@@ -58,6 +65,7 @@ func (p *parser) op() {
 		p.fail("", bad.field, bad.message)
 		return
 	}
+	p.noteProof(len(p.Ops))
 	p.Ops = append(p.Ops, o)
 	p.Tokens = append(p.Tokens, token)
 	p.Items++
@@ -83,16 +91,21 @@ func (p *parser) opValue(op string, bad *refusal) {
 	}
 	p.enter()
 	p.out = append(p.out, '{')
-	n := 0
+	n, kept := 0, 0
 	mark := len(p.names)
 	for ; p.more('}', n); n++ {
 		name := p.name()
 		if p.repeated(mark, name) {
 			bad.set(op+"."+bare(name), twice)
 		}
-		if n > 0 {
+		if name == proofName { // an SDK that can put nothing beside the operation puts it here
+			p.proof, _ = unquote(p.value())
+			continue
+		}
+		if kept > 0 {
 			p.out = append(p.out, ',')
 		}
+		kept++
 		p.out = append(p.out, name...)
 		p.out = append(p.out, ':')
 		kind := p.kind()

@@ -1,10 +1,15 @@
 package event_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/fault"
@@ -48,6 +53,81 @@ func TestEscapedNames(t *testing.T) {
 	want := event.Event{Name: "Seen", DistinctID: "ann", InsertID: "i-1", Time: 1795400000000, Received: now, Properties: `{"a\"/b":{"c":1}}`}
 	if got.Events[0] != want || got.Tokens[0] != "tok" {
 		t.Errorf("got %+v %v, want %+v", got.Events[0], got.Tokens, want)
+	}
+}
+
+// Half of a surrogate pair, of which RFC 8259 leaves open what it is, costs no event: an
+// app that cuts a title sends it.
+func TestHalfPairs(t *testing.T) {
+	t.Parallel()
+	const broken = "{\"event\":\"x\xff\",\"properties\":{}}" // so that each item is read alone
+	for name, c := range map[string]struct{ props, want string }{
+		"value":       {`,"title":"Hello \ud83d"`, `{"title":"Hello \ufffd"}`},
+		"low half":    {`,"title":"\uDE00 Hello"`, `{"title":"\ufffd Hello"}`},
+		"in disorder": {`,"title":"\ude00\ud83d"`, `{"title":"\ufffd\ufffd"}`},
+		"before one":  {`,"title":"\ud83d\ud83d\ude00\n"`, `{"title":"\ufffd\ud83d\ude00\n"}`},
+		"a backslash": {`,"title":"\\ud83d \\\ud83d"`, `{"title":"\\ud83d \\\ufffd"}`},
+		"no half":     {`,"title":"\ud83d\ude00 \ufffd"`, `{"title":"\ud83d\ude00 \ufffd"}`},
+		"nested":      {`,"a":{"b":["\ud83d",{"c\ud83d":"\ud83dx"}]}`, `{"a":{"b":["\ufffd",{"c\ufffd":"\ufffdx"}]}}`},
+		"name":        {`,"a\ud83d":1`, `{"a\ufffd":1}`},
+		"alias":       {`,"alias":"\ud83d"`, `{"alias":"\ufffd"}`},
+		"long":        {`,"title":"` + strings.Repeat(`\ud83d`, 300) + `"`, `{"title":"` + strings.Repeat(`\ufffd`, 255) + `"}`},
+	} {
+		one := item(c.props)
+		for form, rules := range map[string]event.Rules{"array": importRules(), "ndjson": {AnyTime: true, Complete: true, NDJSON: true, Now: now}, "track": {Now: now, Nonce: "n-"}} {
+			for beside, n := range map[string]int{"": 0, broken: 1} {
+				body := strings.Join([]string{"[" + one, beside + "]"}, ",")
+				switch {
+				case rules.NDJSON:
+					body = one + "\n" + beside
+				case n == 0:
+					body = "[" + one + "]"
+				}
+				sent := []byte(body)
+				got, err := event.ParseEvents(sent, rules)
+				if err != nil || len(got.Events) != 1 || len(got.Failures) != n {
+					t.Errorf("%s, %s, %d broken: got %+v, %v", name, form, n, got, err)
+					continue
+				}
+				if e := got.Events[0]; !sameText(e.Properties, c.want) || e.DistinctID != "ann" {
+					t.Errorf("%s, %s, %d broken: got %s, want %s", name, form, n, e.Properties, c.want)
+				}
+				if string(sent) != body {
+					t.Errorf("%s, %s: the body was changed", name, form)
+				}
+			}
+		}
+	}
+	got, err := event.ParseEvents([]byte(`{"event":"Seen \ud83d","ignored":["\ud83d",{"\ud83d":1}],"properties":{"token":"tok"}}`), event.Rules{Now: now})
+	if err != nil || len(got.Events) != 1 || got.Events[0].Name != "Seen \ufffd" || got.Tokens[0] != "tok" {
+		t.Errorf("got %+v, %v, want the event Seen \ufffd", got, err)
+	}
+}
+
+// sameText compares JSON text by its values.
+func sameText(a, b string) bool {
+	var x, y any
+	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && reflect.DeepEqual(x, y) && utf8.ValidString(a) &&
+		jsontext.Value(a).IsValid()
+}
+
+// Half of a surrogate pair costs no profile its update.
+func TestHalfPairsInOps(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{
+		`"$set":{"name":"Ann \ud83d","plan":"pro"}`: `{"name":"Ann \ufffd","plan":"pro"}`,
+		`"$set":{"a\ud83d":[{"b":"\ude00"}]}`:       `{"a\ufffd":[{"b":"\ufffd"}]}`,
+		`"$append":{"a":"\ud83d"}`:                  `{"a":"\ufffd"}`,
+		`"$unset":["a\ud83d"]`:                      `["a\ufffd"]`,
+	} {
+		got, err := event.ParseOps([]byte(`{"$token":"tok","$distinct_id":"ann",`+value+`}`), event.Rules{Now: now})
+		if err != nil || len(got.Ops) != 1 || !sameText(got.Ops[0].Value, want) {
+			t.Errorf("%s: got %+v, %v, want %s", value, got, err, want)
+		}
+	}
+	got, err := event.ParseOps([]byte(`{"$token":"tok","$distinct_id":"ann\ud83d","$set":{"a":1}}`), event.Rules{Now: now})
+	if err != nil || len(got.Ops) != 0 || len(got.Failures) != 1 || got.Failures[0].Field != "$distinct_id" || got.Failures[0].Message != "holds half of a surrogate pair" {
+		t.Errorf("got %+v, %v, want a refusal of $distinct_id", got, err)
 	}
 }
 
@@ -102,7 +182,16 @@ func TestRefusedEvents(t *testing.T) {
 		"duplicate in an array": {item(`,"a":[{"b":1},{"b":1,"b":2}]`), "properties.a.b", "twice"},
 		"duplicate inside":      {item(`,"a":{"b":1,"b":2}`), "properties.a.b", "twice"},
 		"invalid UTF-8":         {item(`,"a":"` + "\xff" + `"`), "properties.a", "UTF-8"},
-		"lone surrogate":        {item(`,"a":"\ud800"`), "properties.a", "surrogate"},
+		"half a pair as id":     {ev(`"time":1795400000,"distinct_id":"a\ud83d","$insert_id":"i"`), "properties.distinct_id", "surrogate"},
+		"half a pair, as sent":  {ev(`"time":1795400000,"distinct\u005fid":"\uDE00a","$insert_id":"i"`), "properties.distinct_id", "surrogate"},
+		"half in $user_id":      {item(`,"$user_id":"a\ud83d"`), "properties.$user_id", "surrogate"},
+		"half in $device_id":    {item(`,"\u0024device_id":"a\ud83d"`), "properties.$device_id", "surrogate"},
+		"half in $distinct_id":  {item(`,"$distinct_id":"a\ud83d"`), "properties.$distinct_id", "surrogate"},
+		"half in $distinct_ids": {item(`,"$distinct_ids":["b","a\ud83d"]`), "properties.$distinct_ids", "surrogate"},
+		"half in $anon_id":      {item(`,"$anon_distinct_id":"a\ud83d"`), "properties.$anon_distinct_id", "surrogate"},
+		"half in $create_alias": {`{"properties":{"time":1795400000,"distinct_id":"a","$insert_id":"i","alias":"a\ud83d"},"event":"$create_alias"}`, "properties.alias", "surrogate"},
+		"half and no UTF-8":     {item(`,"a":"\ud83d` + "\xff" + `"`), "properties.a", "UTF-8"},
+		"names that become one": {item(`,"a\ud83d":1,"a\ud83e":2`), "properties.a\ufffd", "twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -174,6 +263,8 @@ func TestBadBodies(t *testing.T) {
 		"trailing":            {"[" + item("") + "] x", fault.Invalid},
 		"two arrays":          {"[][]", fault.Invalid},
 		"two objects":         {item("") + item(""), fault.Invalid},
+		"half, no escape":     {item(`,"a":"\ud83d\x"`), fault.Invalid},
+		"half, no digits":     {item(`,"a":"\ud83d\u12"`), fault.Invalid},
 		"NUL":                 {"[" + item("") + ",\x00]", fault.Invalid},
 		"100,000 levels":      {strings.Repeat("[", 100_000), fault.Invalid},
 		"2,001 events":        {"[" + strings.Repeat(item("")+",", 2000) + item("") + "]", fault.TooLarge},

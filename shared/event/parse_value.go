@@ -113,7 +113,7 @@ const twice = "the name occurs twice in its object"
 // repeated reports whether the object in hand, whose names begin at mark, has the
 // name already, and notes the name.
 func (p *parser) repeated(mark int, name string) bool {
-	if len(p.names)-mark > MaxProperties {
+	if len(p.names)-mark > MaxProperties+maxMembers {
 		return false // refused for their number
 	}
 	if slices.Contains(p.names[mark:], name) {

@@ -15,6 +15,7 @@ type scanner struct {
 	pos     int
 	bad     bool
 	special bool // the last string had escapes or more than ASCII, the last number an exponent or many digits
+	halves  int  // strings so far that had half of a surrogate pair
 	scratch []byte
 }
 
@@ -71,9 +72,7 @@ func (s *scanner) name() string {
 		s.fault()
 		return `""`
 	}
-	start := s.pos
-	s.str()
-	name := s.text[start:s.pos]
+	name := s.str()
 	if s.kind() != ':' {
 		s.fault()
 		return `""`
@@ -98,7 +97,7 @@ func (s *scanner) value() string {
 	start := s.pos
 	switch {
 	case kind == '"':
-		s.str()
+		return s.str()
 	case isNumber(kind):
 		s.number()
 	case kind == '{' || kind == '[':
@@ -120,8 +119,9 @@ var plain = func() (table [256]bool) {
 	return table
 }()
 
-// str steps over a string.
-func (s *scanner) str() {
+// str steps over a string, and is its raw text. Half of a surrogate pair, which RFC 8259
+// leaves open (section 8.2), is U+FFFD in it: browsers that cut a text send it.
+func (s *scanner) str() string {
 	start, text := s.pos, s.text
 	i := start + 1
 	for i < len(text) && plain[text[i]] {
@@ -129,7 +129,7 @@ func (s *scanner) str() {
 	}
 	if i < len(text) && text[i] == '"' {
 		s.pos, s.special = i+1, false
-		return
+		return text[start:s.pos]
 	}
 	for i < len(text) && text[i] != '"' {
 		if text[i] == '\\' {
@@ -139,13 +139,26 @@ func (s *scanner) str() {
 	}
 	if i >= len(text) {
 		s.fault()
-		return
+		return `""`
 	}
 	s.pos, s.special = i+1, true
-	var err error
-	if s.scratch, err = jsontext.AppendUnquote(s.scratch[:0], text[start:s.pos]); err != nil {
-		s.fault()
+	raw := text[start:s.pos]
+	if s.unquotes(raw) {
+		return raw
 	}
+	if raw = mendPairs(raw); !s.unquotes(raw) {
+		s.fault()
+		return `""`
+	}
+	s.halves++
+	return raw
+}
+
+// unquotes reports whether a raw string is valid.
+func (s *scanner) unquotes(raw string) bool {
+	var err error
+	s.scratch, err = jsontext.AppendUnquote(s.scratch[:0], raw)
+	return err == nil
 }
 
 // number steps over a number (RFC 8259, section 6).
@@ -210,7 +223,10 @@ func (s *scanner) nested() {
 			break
 		}
 	}
-	if !jsontext.Value(s.text[start:s.pos]).IsValid(jsontext.AllowDuplicateNames(true)) {
+	valid := func(text string) bool {
+		return jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true))
+	}
+	if text := s.text[start:s.pos]; !valid(text) && !valid(mendPairs(text)) {
 		s.fault()
 	}
 }
