@@ -25,6 +25,16 @@ type Erasure struct {
 	Kept   []Chunk                // what remains of it, as chunks of other ids; mostly nothing
 }
 
+// Write takes out, in a transaction, what is to go.
+func (e Erasure) Write(tx *firestore.Transaction) error {
+	for _, k := range e.Kept {
+		if err := tx.Set(e.Ref.Parent.Doc(k.ID), k.Doc); err != nil {
+			return err
+		}
+	}
+	return tx.Delete(e.Ref, e.Read)
+}
+
 // Erasures goes through the chunks of a person and says of each what an erasure of
 // all that was received at or before the fence does to it. Of those that are wholly older, as nearly all are, and of those that
 // are wholly younger, the events are not read.

@@ -37,10 +37,13 @@ func (p Place) before(q Place) bool {
 // the order of day and person, one query, a bounded number of documents in
 // memory.
 func ProjectDays(ctx context.Context, db *firestore.Client, project, from, to string) iter.Seq2[*PersonDay, error] {
-	q := db.CollectionGroup(Collection).
+	return days(ctx, projectDays(db, project, from, to))
+}
+
+func projectDays(db *firestore.Client, project, from, to string) firestore.Query {
+	return db.CollectionGroup(Collection).
 		Where("project", "==", project).Where("day", ">=", from).Where("day", "<=", to).
 		OrderBy("day", firestore.Asc).OrderBy(firestore.DocumentID, firestore.Asc)
-	return days(ctx, q)
 }
 
 // PersonDays streams one person's events of the days from and to (inclusive),

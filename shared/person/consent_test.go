@@ -11,6 +11,7 @@ import (
 
 	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/shared/consent"
+	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/person"
 )
@@ -29,7 +30,7 @@ func (r *registry) key(id string) person.Key { return person.MakeKey(r.Project.S
 
 func (r *registry) set(id string, second int, state consent.State) person.Consent {
 	r.t.Helper()
-	c, err := person.SetConsent(r.t.Context(), r.Databases, "app", r.key(id), said(second, state))
+	c, _, err := person.SetConsent(r.t.Context(), r.Databases, "app", r.key(id), said(second, state))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestConsentsTogether(t *testing.T) {
 	for _, i := range rand.Perm(n) {
 		wg.Go(func() {
 			for {
-				_, err := person.SetConsent(t.Context(), r.Databases, "app", r.key("ann"), said(i, []consent.State{consent.Granted, consent.Denied}[i%2]))
+				_, _, err := person.SetConsent(t.Context(), r.Databases, "app", r.key("ann"), said(i, []consent.State{consent.Granted, consent.Denied}[i%2]))
 				if fault.Of(err) == fault.Unavailable && err != nil { // too many at a time: as a message, it comes again
 					continue
 				}
@@ -177,7 +178,7 @@ func TestConsentReplaces(t *testing.T) {
 		Consent: person.Consent{State: consent.Denied, Purposes: map[string]consent.State{"a.b": consent.Denied}, NoticeVersion: "1"}})
 	c := said(0, consent.Granted)
 	c.Purposes = map[string]consent.State{"ads/`x`.y": consent.Granted, "😀": consent.Denied}
-	if _, err := person.SetConsent(t.Context(), r.Databases, "app", r.key("ann"), c); err != nil {
+	if _, _, err := person.SetConsent(t.Context(), r.Databases, "app", r.key("ann"), c); err != nil {
 		t.Fatal(err)
 	}
 	d := r.doc("ann")
@@ -204,28 +205,32 @@ func TestConsentAndFence(t *testing.T) {
 	}
 }
 
-// Consent is of the person: it holds for all distinct_ids that are one.
-func TestConsentOfACluster(t *testing.T) {
+// Consent is the person's: it holds for all identities, and opt-outs are spread to them.
+func TestConsentOfManyIdentities(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
-	r.put("head", person.Doc{DistinctID: "head", Linked: []person.Key{r.key("ann"), r.key("late"), r.key("gone")}})
-	r.put("ann", person.Doc{DistinctID: "ann", Head: r.key("head"), Consent: person.Consent{State: consent.Denied}})
-	r.put("late", person.Doc{DistinctID: "late", Head: r.key("head"), Consent: said(9, consent.Denied)})
-	r.put("gone", person.Doc{Head: r.key("head"), ErasedAt: noon.Add(5 * time.Second)})
-	r.set("ann", 1, consent.Granted)
-	for id, want := range map[string]consent.State{"head": consent.Granted, "ann": consent.Granted, "late": consent.Denied, "gone": ""} {
-		if d := r.doc(id); d.Consent.State != want {
-			t.Errorf("%s: %+v", id, d.Consent)
-		}
-		if id == "gone" {
-			want = consent.Unset
-		}
-		if o := r.optOut(id); o.State != want {
-			t.Errorf("%s: %+v", id, o)
+	r.put("bob", person.Doc{DistinctID: "bob"})
+	for i := range 3 {
+		r.connect(fmt.Sprint("$device:d", i), "bob", event.ByToken, 0)
+	}
+	c := said(1, consent.Denied)
+	_, spread, err := person.SetConsent(t.Context(), r.Databases, "app", r.key("$device:d1"), c)
+	if err != nil || !spread {
+		t.Fatalf("spread %v, %v; want true", spread, err)
+	}
+	if got, want := r.doc("bob").Consent.State, consent.Denied; got != want {
+		t.Errorf("bob: got %s, want %s", got, want)
+	}
+	if done, err := person.SpreadOptOuts(t.Context(), r.Databases, "app", r.key("$device:d1"), func() bool { return true }); err != nil || !done {
+		t.Fatal(done, err)
+	}
+	for _, id := range []string{"bob", "$device:d0", "$device:d1", "$device:d2"} {
+		if o := r.optOut(id); o.State != consent.Denied {
+			t.Errorf("the edge says %s of %s, want denied", o.State, id)
 		}
 	}
-	if a, b := r.history("ann", 10), r.history("head", 10); len(a) != 1 || len(b) != 0 {
-		t.Error("the history stands with whom it was said of:", a, b)
+	if a, b := r.history("$device:d1", 10), r.history("bob", 10); len(a) != 1 || len(b) != 0 {
+		t.Errorf("the history stands with whom it was said of: got %v and %v", a, b)
 	}
 }
 
@@ -260,13 +265,13 @@ func TestConsentWhileErased(t *testing.T) {
 		id := fmt.Sprint("p", i)
 		r.put(id, person.Doc{DistinctID: id})
 		wg.Go(func() {
-			if _, err := person.SetConsent(t.Context(), r.Databases, "app", r.key(id), said(0, consent.Granted)); err != nil {
+			if _, _, err := person.SetConsent(t.Context(), r.Databases, "app", r.key(id), said(0, consent.Granted)); err != nil {
 				t.Error(err)
 			}
 		})
 		wg.Go(func() {
 			doc := person.Doc{}
-			if _, err := person.Ref(r.Default, "app", r.key(id)).Set(t.Context(), doc.Erase(fence, false), firestore.MergeAll); err != nil {
+			if _, err := person.Ref(r.Default, "app", r.key(id)).Set(t.Context(), doc.Erase(fence, false, &doc), firestore.MergeAll); err != nil {
 				t.Error(err)
 			}
 			if _, err := person.SettleOptOuts(t.Context(), r.Databases, "app", []person.Key{r.key(id)}, fence); err != nil {

@@ -16,9 +16,22 @@ const (
 	// ConsentOp is the operation that carries a Statement. It is no operation on
 	// the profile and is never stored as one.
 	ConsentOp = "$consent"
-	// OptInEvent is an ordinary event of existing SDKs that also grants consent.
-	OptInEvent = "$opt_in"
+	// OptInEvent and OptOutEvent are ordinary events of existing SDKs that also grant
+	// consent, or take it back.
+	OptInEvent  = "$opt_in"
+	OptOutEvent = "$opt_out"
 )
+
+// EventConsent is what an event of that name says of consent; empty: nothing.
+func EventConsent(name string) consent.State {
+	switch name {
+	case OptInEvent:
+		return consent.Granted
+	case OptOutEvent:
+		return consent.Denied
+	}
+	return ""
+}
 
 // Limits of a Statement.
 const (

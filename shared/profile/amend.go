@@ -2,25 +2,16 @@ package profile
 
 import (
 	"context"
-	"errors"
+	"crypto/rand"
 	"fmt"
 	"slices"
 
 	"cloud.google.com/go/firestore"
-	"google.golang.org/api/iterator"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/lethe-analytics/lethe/shared/amend"
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/person"
-)
-
-// Limits of what Amend writes in one transaction; more is done in several.
-const (
-	amendDocs  = 200
-	amendBytes = 2 << 20
 )
 
 // Counts says what Amend did.
@@ -35,153 +26,101 @@ func (n *Counts) Add(m Counts) {
 	n.Properties += m.Properties
 }
 
-// Amend rewrites a person's stored operations under the person's amendments, which
-// must stand on the person's document already, and folds the profile anew. If others
-// stand there by now, nothing is written (amend.Set.Check). Once it changes nothing it
-// is done.
+// Amend rewrites an identity's stored operations under its amendments, which must stand
+// on its document already, and folds the person's profile anew. If others stand there by
+// now, nothing is written (amend.Set.Check). Once it changes nothing it is done.
 //
 // The operations to be added are those of one request, by which the amendments do
-// not touch them (amend.Set.Op). They come in once, and only if the person is there
+// not touch them (amend.Set.Op). They come in once, and only if the identity is there
 // and was not erased since their receipt. A Conflict says that the profile has no
 // room for them.
 func Amend(ctx context.Context, db *firestore.Client, project string, key person.Key, set *amend.Set, add ...event.Op) (Counts, error) {
-	var all Counts
-	for {
-		var n Counts
-		var done bool
-		err := db.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) (err error) {
-			n, done, err = amendTx(tx, person.Ref(db, project, key), set, add, true)
-			return err
+	all, err := AmendOps(ctx, db, project, key, key, set)
+	if err != nil {
+		return all, err
+	}
+	if len(add) > 0 {
+		if err := addOps(ctx, db, project, key, set, add); err != nil {
+			return all, err
+		}
+	}
+	n, err := Freshen(ctx, db, project, key)
+	all.Properties += n
+	return all, err
+}
+
+// Freshen folds the profile of an identity's person anew, if operations of the identity
+// have changed since it was folded (person.Doc.Stale), and counts the properties that
+// this changes.
+func Freshen(ctx context.Context, db *firestore.Client, project string, key person.Key) (changed int, err error) {
+	ref := person.Ref(db, project, key)
+	var read string // the mark that has been seen to
+	for again := true; again; {
+		err := db.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
+			doc, _, err := readDoc(tx, ref)
+			if again = err == nil && doc.Stale != "" && doc.Stale != read; again || err != nil || doc.Stale == "" {
+				read = doc.Stale
+				return err
+			}
+			return tx.Update(ref, []firestore.Update{{Path: "stale", Value: firestore.Delete}})
 		})
 		if err != nil {
-			return all, fmt.Errorf("amend a profile: %w", err)
+			return changed, fmt.Errorf("look whether a profile is stale: %w", err)
 		}
-		if all.Add(n); done {
-			return all, nil
-		}
-	}
-}
-
-// amendTx is Amend's transaction, of a set of the person's own amendments or of others;
-// done is false if there is more than it may write.
-func amendTx(tx *firestore.Transaction, ref *firestore.DocumentRef, set *amend.Set, add []event.Op, own bool) (n Counts, done bool, err error) {
-	snap, err := tx.Get(ref)
-	if status.Code(err) == codes.NotFound {
-		return n, true, nil
-	}
-	if err != nil {
-		return n, false, fmt.Errorf("read person: %w", err)
-	}
-	var doc person.Doc
-	if err := snap.DataTo(&doc); err != nil {
-		return n, false, fmt.Errorf("decode person: %w", err)
-	}
-	if own {
-		if err := set.Check(doc.Amendments); err != nil {
-			return n, false, err
-		}
-	}
-	stands := ref.Collection(Collection)
-	logs, err := readAll(tx, stands)
-	if err != nil {
-		return n, false, err
-	}
-	var all []event.Op
-	var changed []stored
-	size := 0
-	for _, l := range logs {
-		touched, left, err := set.Ops(l.ops)
-		if err != nil {
-			return n, false, err
-		}
-		if !left {
-			l.ops = nil
-		}
-		if touched {
-			changed = append(changed, l)
-			size += len(pack(l.ops))
-		}
-		if all = append(all, afterFence(&doc, l.ops)...); len(changed) == amendDocs || size > amendBytes {
-			n.Operations = len(changed)
-			return n, false, rewrite(tx, changed)
-		}
-	}
-	n.Operations = len(changed)
-	at, ops, err := fresh(stands, &doc, logs, set, add)
-	if err != nil {
-		return n, false, err
-	}
-	all = append(all, ops...)
-	Sort(all)
-	p, err := Apply(Profile{}, all)
-	if err != nil {
-		return n, false, err
-	}
-	if err := fits(all, ops); err != nil {
-		return n, false, err
-	}
-	old, err := Parse(doc.Profile)
-	if err != nil {
-		return n, false, err
-	}
-	if n.Properties = difference(old, p); n.Properties+len(ops) > 0 {
-		newest := doc.ProfileAt // not earlier, or what is delivered again would look new
-		for _, o := range ops {
-			if t := o.Received.Time(); t.After(newest) {
-				newest = t
+		if again {
+			n, err := Refold(ctx, db, project, key)
+			if err != nil {
+				return changed, err
 			}
-		}
-		if err := tx.Set(ref, map[string]any{"profile": p.JSON(), "profile_at": newest}, firestore.MergeAll); err != nil {
-			return n, false, err
+			changed += n
 		}
 	}
-	if len(ops) > 0 {
-		changed = append(changed, stored{at, ops})
-	}
-	return n, true, rewrite(tx, changed)
+	return changed, nil
 }
 
-// readAll reads a person's operations, a document at a time.
-func readAll(tx *firestore.Transaction, own *firestore.CollectionRef) ([]stored, error) {
-	var logs []stored
-	docs := tx.Documents(own)
-	defer docs.Stop()
-	for {
-		snap, err := docs.Next()
-		if errors.Is(err, iterator.Done) {
-			return logs, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read operations: %w", err)
-		}
-		var d Doc
-		if err := snap.DataTo(&d); err != nil {
-			return nil, fmt.Errorf("decode operations: %w", err)
-		}
-		ops, err := unpack(d.Data)
-		if err != nil {
-			return nil, err
-		}
-		logs = append(logs, stored{snap.Ref, ops})
+// addOps stores operations of a request, unless they have been before or the identity is
+// not there to have them.
+func addOps(ctx context.Context, db *firestore.Client, project string, key person.Key, set *amend.Set, add []event.Op) error {
+	s, err := person.Find(person.Reader(ctx, db), db, project, key)
+	if err != nil {
+		return err
 	}
-}
-
-// fresh gives the operations to be added, unless they have been before or the person
-// is not there to have them, and where they are to stand.
-func fresh(own *firestore.CollectionRef, doc *person.Doc, logs []stored, set *amend.Set, add []event.Op) (*firestore.DocumentRef, []event.Op, error) {
-	if len(add) == 0 || doc.DistinctID == "" || !doc.AfterFence(add[0].Received.Time()) {
-		return nil, nil, nil
+	logs, err := readPerson(ctx, db, project, &s.Person)
+	if err != nil {
+		return err
+	}
+	ref := person.Ref(db, project, key)
+	at := ref.Collection(Collection).Doc(opsID(add))
+	if slices.ContainsFunc(logs, func(l stored) bool { return l.ref.Path == at.Path }) {
+		return nil
 	}
 	add = slices.Clone(add)
-	at := own.Doc(opsID(add))
-	if slices.ContainsFunc(logs, func(l stored) bool { return l.ref.ID == at.ID }) {
-		return nil, nil, nil
-	}
 	_, left, err := set.Ops(add) // what was asked after them
 	if err != nil || !left {
-		return nil, nil, err
+		return err
 	}
-	return at, add, nil
+	all := slices.Clone(add)
+	for _, l := range logs {
+		all = append(all, l.ops...)
+	}
+	Sort(all)
+	if err := fits(all, add); err != nil {
+		return err
+	}
+	err = db.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
+		doc, found, err := readDoc(tx, ref)
+		if err != nil || !found || doc.DistinctID == "" || !doc.AfterFence(add[0].Received.Time()) {
+			return err
+		}
+		if err := tx.Set(ref, map[string]any{"stale": rand.Text(), "operates": true}, firestore.MergeAll); err != nil {
+			return err
+		}
+		return rewrite(tx, []stored{{ref: at, ops: add}})
+	})
+	if err != nil {
+		return fmt.Errorf("add to a profile: %w", err)
+	}
+	return nil
 }
 
 // fits makes sure that added operations had their effect when they came: one that
@@ -196,7 +135,7 @@ func fits(sorted, added []event.Op) error {
 	if err != nil {
 		return err
 	}
-	f := newFold(before)
+	f := newFold(before, MaxBytes)
 	for i := range added {
 		switch fits, err := f.apply(&added[i]); {
 		case err != nil:

@@ -60,14 +60,19 @@ func (s *subject) store(ops ...event.Op) {
 			return err
 		}
 		c, err := profile.Plan(tx, s.ref, &doc, ops)
-		if err != nil || c == nil {
+		if err != nil {
 			return err
 		}
-		if err := tx.Set(s.ref, map[string]any{"profile": c.Profile, "profile_at": c.At}, firestore.MergeAll); err != nil {
-			return err
+		if len(c.Fields) > 0 {
+			if err := tx.Set(s.ref, c.Fields, firestore.MergeAll); err != nil {
+				return err
+			}
 		}
 		return c.Write(tx)
 	})
+	if err == nil {
+		_, err = profile.Refold(s.t.Context(), s.Default, "app", s.key)
+	}
 	if err != nil {
 		s.t.Fatal(err)
 	}

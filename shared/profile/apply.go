@@ -17,6 +17,7 @@ import (
 type fold struct {
 	values map[string]*value // by name
 	size   int               // of the profile's JSON
+	limit  int               // of the size
 }
 
 // value is a property's: its text, or, once a list was worked on, the list.
@@ -32,8 +33,8 @@ func (v *value) size() int {
 	return len(v.text)
 }
 
-func newFold(p Profile) *fold {
-	f := &fold{values: make(map[string]*value, len(p)), size: len("{}")}
+func newFold(p Profile, limit int) *fold {
+	f := &fold{values: make(map[string]*value, len(p)), size: len("{}"), limit: limit}
 	for name, text := range p {
 		f.put(name, &value{text: text})
 	}
@@ -65,12 +66,12 @@ func (f *fold) put(name string, v *value) {
 	}
 }
 
-// apply applies one operation. One that would take the profile over MaxBytes does
+// apply applies one operation. One that would take the profile over its limit does
 // not fit, and has no effect.
 func (f *fold) apply(o *event.Op) (fits bool, err error) {
 	switch o.Name {
 	case "$delete":
-		*f = *newFold(nil)
+		*f = *newFold(nil, f.limit)
 		return true, nil
 	case "$unset":
 		names, err := items(o.Value)
@@ -91,7 +92,7 @@ func (f *fold) apply(o *event.Op) (fits bool, err error) {
 			undo = append(undo, u)
 		}
 	}
-	if f.size <= MaxBytes {
+	if f.size <= f.limit {
 		return true, nil
 	}
 	for _, u := range undo { // in any order: each is of another property

@@ -39,8 +39,9 @@ func Reached(ctx context.Context, db *firestore.Client, project string, key pers
 	}
 }
 
-// AmendTx is Amend within a transaction of the caller's, who has written nothing in
-// it yet: a part of it, if done is false.
+// AmendTx rewrites an identity's operations within a transaction of the caller's, who has
+// written nothing in it yet: a part of them, if done is false. Freshen then folds the
+// profile anew.
 func AmendTx(tx *firestore.Transaction, ref *firestore.DocumentRef, set *amend.Set) (n Counts, done bool, err error) {
-	return amendTx(tx, ref, set, nil, false)
+	return (&opsAmendment{ref: ref, mark: ref, set: set}).amendTx(tx)
 }

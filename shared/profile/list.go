@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/lethe-analytics/lethe/shared/where"
 )
 
 // list is a property's list while operations work on it.
@@ -96,15 +98,9 @@ func (l *list) remove(v jsontext.Value) {
 	delete(l.held, form)
 }
 
-// canonical is a value by which equal ones are known (RFC 8785): 1 equals 1.0, and
-// the order of names does not matter.
-func canonical(v jsontext.Value) string {
-	c := v.Clone()
-	if c.Canonicalize() != nil {
-		return string(v) // equals what is written the same
-	}
-	return string(c)
-}
+// canonical is a value by which equal ones are known: 1 equals 1.0, and the order of
+// names does not matter.
+func canonical(v jsontext.Value) string { return string(where.AppendCanonical(nil, v)) }
 
 // items reads the items of a JSON array.
 func items(text string) ([]jsontext.Value, error) {

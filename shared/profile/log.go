@@ -3,13 +3,11 @@ package profile
 import (
 	"crypto/sha256"
 	"encoding/base32"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"cloud.google.com/go/firestore"
-	"google.golang.org/api/iterator"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -30,8 +28,10 @@ type Doc struct {
 
 // Change is what a batch of operations does to a person's profile.
 type Change struct {
-	Profile string    // the new profile, as JSON
-	At      time.Time // receipt of its newest operation
+	Fields map[string]any // of the person's document; none if Refold
+	// Refold says that the operations are not the newest: the profile is to be folded anew
+	// once they are stored, also if they were stored before.
+	Refold bool
 
 	docs []stored // to be written; the empty ones to be deleted
 }
@@ -43,87 +43,30 @@ const maxPayload = 512 << 10
 
 // stored is one document of operations.
 type stored struct {
-	ref *firestore.DocumentRef
-	ops []event.Op
+	ref  *firestore.DocumentRef
+	ops  []event.Op
+	read firestore.Precondition // as it was read; nil: it was not
 }
 
-// Plan reads, within the transaction, what it needs to apply the operations, and
-// returns the change, or nil if they have been applied before.
-func Plan(tx *firestore.Transaction, ref *firestore.DocumentRef, doc *person.Doc, ops []event.Op) (*Change, error) {
+// Plan says what operations of an identity change, given its person's document. Within
+// the transaction it reads what tells whether they have been stored before.
+func Plan(tx *firestore.Transaction, identity *firestore.DocumentRef, of *person.Doc, ops []event.Op) (*Change, error) {
 	Sort(ops)
-	own := ref.Collection(Collection)
-	c := &Change{At: ops[len(ops)-1].Received.Time(), docs: cut(own, ops)}
-	if ops[0].Received.Time().After(doc.ProfileAt) && lastDelete(ops) == nil {
-		p, err := Parse(doc.Profile)
-		if err != nil {
-			return nil, err
-		}
-		if p, err = Apply(p, ops); err != nil {
-			return nil, err
-		}
-		c.Profile = p.JSON()
-		return c, nil
+	c := &Change{docs: cut(identity.Collection(Collection), ops)}
+	if ops[0].Received.Time().After(of.ProfileAt) && lastDelete(ops) == nil {
+		var err error
+		c.Fields, err = fields(of, ops)
+		return c, err
 	}
+	c.Refold = true
 	_, err := tx.Get(c.docs[0].ref)
-	if err == nil {
-		return nil, nil
-	}
-	if status.Code(err) != codes.NotFound {
+	switch {
+	case err == nil:
+		c.docs = nil
+	case status.Code(err) != codes.NotFound:
 		return nil, fmt.Errorf("read operations: %w", err)
 	}
-	return c, c.fold(tx, own, doc, ops)
-}
-
-// fold makes the profile anew from all operations. Those before a $delete are
-// removed: what has been deleted is not kept.
-func (c *Change) fold(tx *firestore.Transaction, own *firestore.CollectionRef, doc *person.Doc, ops []event.Op) error {
-	var logs []stored
-	all := append([]event.Op(nil), ops...)
-	docs := tx.Documents(own)
-	defer docs.Stop()
-	for {
-		snap, err := docs.Next()
-		if errors.Is(err, iterator.Done) {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("read operations: %w", err)
-		}
-		var d Doc
-		if err := snap.DataTo(&d); err != nil {
-			return fmt.Errorf("decode operations: %w", err)
-		}
-		old, err := unpack(d.Data)
-		if err != nil {
-			return err
-		}
-		logs = append(logs, stored{snap.Ref, old})
-		all = append(all, afterFence(doc, old)...)
-	}
-	Sort(all)
-	p, err := Apply(Profile{}, all)
-	if err != nil {
-		return err
-	}
-	c.Profile = p.JSON()
-	c.At = all[len(all)-1].Received.Time()
-	if doc.ProfileAt.After(c.At) {
-		c.At = doc.ProfileAt
-	}
-	deletion := lastDelete(all)
-	if deletion == nil {
-		return nil
-	}
-	for i := range c.docs {
-		c.docs[i].ops = notBefore(c.docs[i].ops, deletion)
-	}
-	c.docs = slices.DeleteFunc(c.docs, func(d stored) bool { return len(d.ops) == 0 })
-	for _, l := range logs {
-		if kept := notBefore(l.ops, deletion); len(kept) < len(l.ops) {
-			c.docs = append(c.docs, stored{l.ref, kept})
-		}
-	}
-	return nil
+	return c, nil
 }
 
 // afterFence leaves out what an erasure has not got to yet.
@@ -150,7 +93,7 @@ func notBefore(ops []event.Op, limit *event.Op) []event.Op {
 	return kept
 }
 
-// Write adds the change to the transaction, but for the person's document.
+// Write adds the operations to the transaction.
 func (c *Change) Write(tx *firestore.Transaction) error {
 	if c == nil {
 		return nil
@@ -164,12 +107,12 @@ func cut(own *firestore.CollectionRef, ops []event.Op) (docs []stored) {
 	for i := range ops {
 		n := len(ops[i].Value)
 		if i > from && size+n > maxPayload {
-			docs = append(docs, stored{own.Doc(opsID(ops[from:i])), ops[from:i]})
+			docs = append(docs, stored{ref: own.Doc(opsID(ops[from:i])), ops: ops[from:i]})
 			size, from = 0, i
 		}
 		size += n
 	}
-	return append(docs, stored{own.Doc(opsID(ops[from:])), ops[from:]})
+	return append(docs, stored{ref: own.Doc(opsID(ops[from:])), ops: ops[from:]})
 }
 
 func pack(ops []event.Op) []byte {

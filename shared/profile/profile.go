@@ -1,13 +1,13 @@
 // Package profile owns what a controller has said about a person: a pure function
-// of the operations received, in the order in which they were received.
+// of the operations received, in the order in which they were received, over all
+// identities of the person.
 //
-//	projects/{project}/people/{person}            profile, profile_at (see package person)
-//	projects/{project}/people/{person}/ops/{id}   Doc: the operations that one message brought
+//	projects/{project}/people/{person}              profile, attested, … (see package person)
+//	projects/{project}/people/{identity}/ops/{id}   Doc: the operations that one message brought
 //
-// Pub/Sub delivers late, twice and out of order. An operation that is newer than
-// all before it is applied to the profile as it stands; any other is looked up
-// among the stored ones, and if it is not there the profile is folded anew from
-// all of them.
+// Pub/Sub delivers late, twice and out of order, and links come and go. An operation
+// that is newer than all before it is applied to the profile as it stands; for any other
+// the profile is folded anew from all of them (Refold).
 package profile
 
 import (
@@ -20,6 +20,7 @@ import (
 
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/fault"
+	"github.com/lethe-analytics/lethe/shared/person"
 )
 
 // MaxBytes bounds a profile's JSON, so that the person's document stays well
@@ -92,14 +93,67 @@ func compare(a, b event.Op) int {
 // it twice counts once: of a message that was stored, and delivered again after an
 // erasure of its first half, the second half stands in two documents.
 func Apply(p Profile, ops []event.Op) (Profile, error) {
-	f := newFold(p)
+	p, _, err := applyOnly(p, MaxBytes, ops, func(*event.Op) bool { return true })
+	return p, err
+}
+
+// applyOnly is Apply for some of the operations, up to a limit in bytes; it counts those without effect for
+// want of room.
+func applyOnly(p Profile, limit int, ops []event.Op, take func(*event.Op) bool) (_ Profile, lost int, err error) {
+	f := newFold(p, limit)
 	for i := range ops {
-		if i > 0 && compare(ops[i-1], ops[i]) == 0 {
+		if i > 0 && compare(ops[i-1], ops[i]) == 0 || !take(&ops[i]) {
 			continue
 		}
-		if _, err := f.apply(&ops[i]); err != nil {
-			return nil, err
+		fits, err := f.apply(&ops[i])
+		if err != nil {
+			return nil, 0, err
+		}
+		if !fits {
+			lost++
 		}
 	}
-	return f.profile(), nil
+	return f.profile(), lost, nil
+}
+
+// maxAttested bounds the JSON of what a person may be found by, which stands in the
+// document beside the profile.
+const maxAttested = 64 << 10
+
+// attests reports whether an operation counts for what a person may be found by: it was
+// made by a key, or the person takes something away. What a token takes away counts not:
+// it would hide the person from requests.
+func attests(o *event.Op) bool {
+	return o.Speaker == event.ByKey || o.Speaker == event.ByProof && (o.Name == "$delete" || o.Name == "$unset")
+}
+
+// fields folds operations, in order, into the profile that a person's document holds, and
+// gives the fields to be written.
+func fields(d *person.Doc, ops []event.Op) (map[string]any, error) {
+	p, err := Parse(d.Profile)
+	if err != nil {
+		return nil, err
+	}
+	attested, err := Parse(d.Attested)
+	if err != nil {
+		return nil, err
+	}
+	p, lost, err := applyOnly(p, MaxBytes, ops, func(*event.Op) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	if attested, _, err = applyOnly(attested, maxAttested, ops, attests); err != nil {
+		return nil, err
+	}
+	d.Profile, d.ProfileAt = p.JSON(), ops[len(ops)-1].Received.Time()
+	all := map[string]any{"profile": d.Profile, "profile_at": d.ProfileAt}
+	if text := attested.JSON(); text != cmp.Or(d.Attested, "{}") {
+		d.Attested = text
+		all["attested"] = text
+	}
+	if lost > 0 {
+		d.NoRoom += lost
+		all["no_room"] = d.NoRoom
+	}
+	return all, nil
 }
