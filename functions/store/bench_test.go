@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"time"
 
 	"cloud.google.com/go/firestore"
 
@@ -13,7 +12,6 @@ import (
 	"github.com/lethe-analytics/lethe/functions/store"
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/gcp"
-	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
@@ -90,7 +88,7 @@ func BenchmarkStore(b *testing.B) {
 			s.ps = s.OpenPubSub(b)
 			var meter local.Meter
 			dbs := gcp.Databases{Default: meter.Firestore(b, s.Config, topology.DefaultDatabase), Edge: s.Edge}
-			s.handler = store.New(dbs, queue.NewPublisher(s.ps, topology.DeadTopic(topology.TopicEvents), 10*time.Second))
+			s.handler = store.New(dbs, s.publisher(topology.DeadTopic(topology.TopicEvents)), s.publisher(topology.TopicLinks))
 			var messages [][]byte
 			for k := range benchEvents / messageEvents {
 				var payload []byte

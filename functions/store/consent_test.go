@@ -103,7 +103,7 @@ func TestDeniedStopsAtStore(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	s.deliver(batch(ev("ann", 1, t0)))
-	if _, err := person.SetConsent(ctx, s.Databases, "app", s.key("ann"), person.Consent{State: consent.Denied, At: (t0 + 1).Time()}); err != nil {
+	if _, _, err := person.SetConsent(ctx, s.Databases, "app", s.key("ann"), person.Consent{State: consent.Denied, At: (t0 + 1).Time()}); err != nil {
 		t.Fatal(err)
 	}
 	s.deliver(batch(ev("ann", 2, t0+2), ev("bob", 3, t0+2)))

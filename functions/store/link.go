@@ -2,123 +2,152 @@ package store
 
 import (
 	"context"
-	"unicode/utf8"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/hashicorp/golang-lru/v2/expirable"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/fault"
+	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/identity"
+	"github.com/lethe-analytics/lethe/shared/join"
 	"github.com/lethe-analytics/lethe/shared/person"
+	"github.com/lethe-analytics/lethe/shared/queue"
+	"github.com/lethe-analytics/lethe/shared/security"
+	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
-// link says that two distinct_ids are one person; a is the one who was identified.
-type link struct {
-	a, b     string
-	received event.Millis
+func openLinker(ctx context.Context) (http.Handler, error) {
+	var c Config
+	if err := gcp.Load(ctx, &c); err != nil {
+		return nil, err
+	}
+	dbs, err := gcp.OpenDatabases(ctx, c.Config)
+	if err != nil {
+		return nil, err
+	}
+	ps, err := gcp.OpenPubSub(ctx, c.Config)
+	if err != nil {
+		return nil, err
+	}
+	return NewLinker(dbs, queue.NewPublisher(ps, topology.DeadTopic(topology.TopicLinks), c.PublishTimeout)), nil
 }
 
-// links finds what the events of one person say of distinct_ids that are one
-// person: $identify (Mixpanel's original identity merge) and the aliases.
-// https://docs.mixpanel.com/docs/tracking-methods/id-management/identifying-users-original
-func links(events []event.Event) ([]link, error) {
-	var all []link
-	var lookup *event.Lookup
-	for i := range events {
-		e := &events[i]
-		if e.Name != "$identify" && e.Name != "$create_alias" && e.Name != "alias" {
-			continue
-		}
-		if lookup == nil {
-			lookup = event.NewLookup("$identified_id", "$anon_distinct_id", "$anon_id", "alias")
-		}
-		v, err := lookup.In(e)
-		if err != nil {
-			return nil, err
-		}
-		l := link{a: e.DistinctID, received: e.Received}
-		if e.Name == "$identify" {
-			if v[0] != nil {
-				l.a = idIn(v[0])
-			}
-			if l.b = idIn(v[1]); l.b == "" {
-				l.b = idIn(v[2])
-			}
-		} else {
-			l.b = idIn(v[3])
-		}
-		if l.a != "" && l.b != "" && l.a != l.b {
-			all = append(all, l)
-		}
+// NewLinker makes the handler that works on what events say of who is who.
+func NewLinker(dbs gcp.Databases, dead *queue.Publisher) http.Handler {
+	l := &linker{
+		dbs:      dbs,
+		projects: expirable.NewLRU[string, tenant](1000, nil, tenantFresh),
+		refused:  expirable.NewLRU[string, *atomic.Int64](10_000, nil, security.BurstWithin),
+		turns:    turns{byPerson: map[person.Key]*turn{}},
 	}
-	return all, nil
+	return queue.Worker(dead, l.work)
 }
 
-// idIn is the distinct_id in a property; empty if there is none that intake would
-// take as an event's own. A text as long as the longest may have been cut, and many
-// people's would be the same.
-func idIn(raw jsontext.Value) string {
-	if len(raw) == 0 || raw[0] != '"' {
-		return ""
-	}
-	id, err := jsontext.AppendUnquote(nil, raw)
-	if err != nil || utf8.RuneCount(id) >= event.MaxString || person.CheckID("alias", string(id)) != nil {
-		return ""
-	}
-	return string(id)
+// linker works on claims.
+type linker struct {
+	dbs      gcp.Databases
+	projects *expirable.LRU[string, tenant]
+	refused  *expirable.LRU[string, *atomic.Int64] // statements without effect, by project
+	turns    turns
 }
 
-// link links what a batch says is one person, once all of the batch is stored.
-// Transactions that write the same persons would wait for each other, so links that
-// have to do with each other are made one after the other.
-func (s *server) link(ctx context.Context, project string, secret []byte, all []link) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallelTx)
-	for _, related := range group(all) {
-		g.Go(func() error {
-			for _, l := range related {
-				if err := s.linkOne(ctx, project, secret, l); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	return g.Wait()
-}
+// linkTime is how long work goes on that can be gone on with at the next delivery.
+const linkTime = 40 * time.Second
 
-// group puts links together that share a distinct_id, also by way of others. A link
-// that is said several times stands once, as the newest says it.
-func group(all []link) map[string][]link {
-	newest := map[[2]string]event.Millis{}
-	parent := map[string]string{} // a union-find; a root has none
-	root := func(id string) string {
-		for parent[id] != "" {
-			id = parent[id]
-		}
-		return id
+// work does what one message asks for.
+func (l *linker) work(ctx context.Context, m *queue.Message) error {
+	var t linkTask
+	project := m.Attributes[queue.AttrProject]
+	if err := json.Unmarshal(m.Data, &t); err != nil || project == "" {
+		return fault.Wrap(fault.Invalid, err, "not a task of links")
 	}
-	for _, l := range all {
-		newest[[2]string{l.a, l.b}] = max(newest[[2]string{l.a, l.b}], l.received)
-		if a, b := root(l.a), root(l.b); a != b {
-			parent[b] = a
+	end := time.Now().Add(linkTime)
+	more := func() bool { return time.Now().Before(end) }
+	if t.Spread != "" {
+		if done, err := person.SpreadOptOuts(ctx, l.dbs, project, t.Spread, more); err != nil || !done {
+			return unfinished(err)
 		}
 	}
-	groups := map[string][]link{}
-	for pair, received := range newest {
-		of := root(pair[0])
-		groups[of] = append(groups[of], link{pair[0], pair[1], received})
+	if t.Settle != "" {
+		if err := join.Settle(ctx, l.dbs, project, t.Settle, more); err != nil {
+			return err
+		}
 	}
-	return groups
-}
-
-func (s *server) linkOne(ctx context.Context, project string, secret []byte, l link) error {
-	a := person.Named{Key: person.MakeKey(secret, l.a), DistinctID: l.a}
-	b := person.Named{Key: person.MakeKey(secret, l.b), DistinctID: l.b}
-	release, err := s.turns.take(ctx, []want{{a.Key, true}, {b.Key, true}})
+	of, err := readTenant(ctx, l.dbs.Default, l.projects, project)
 	if err != nil {
 		return err
 	}
-	defer release()
-	_, err = person.Link(ctx, s.dbs, project, a, b, l.received.Time())
+	refused := make([]identity.Said, len(t.Claims))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallelTx)
+	for i, c := range t.Claims {
+		g.Go(func() (err error) {
+			refused[i], err = l.connect(gctx, project, of, c, more)
+			return err
+		})
+	}
+	err = g.Wait()
+	counts := map[identity.Said]int{}
+	for _, said := range refused {
+		if said != "" {
+			counts[said]++
+		}
+	}
+	for said, n := range counts {
+		slog.WarnContext(ctx, "statements of who is who without effect", "project", project, "reason", string(said), "count", n)
+		l.refuse(ctx, project, int64(n))
+	}
 	return err
+}
+
+// refuse counts the statements of a project that have no effect, and raises many of them.
+// Each instance counts for itself.
+func (l *linker) refuse(ctx context.Context, project string, n int64) {
+	count, ok := l.refused.Get(project)
+	if !ok { // two at once may lose one count
+		count = new(atomic.Int64)
+		l.refused.Add(project, count)
+	}
+	if now := count.Add(n); now >= security.RefusedOf && now-n < security.RefusedOf {
+		security.Event(ctx, security.LinksRefused, slog.String("project", project), slog.Int64("statements", now))
+	}
+}
+
+func unfinished(err error) error {
+	if err != nil {
+		return err
+	}
+	return fault.New(fault.Unavailable, "there is more to be done because of a link")
+}
+
+// connect works on one claim; refused is why a new one has no effect.
+func (l *linker) connect(ctx context.Context, project string, of tenant, c claim, more func() bool) (refused identity.Said, err error) {
+	weighed, said := c.Weigh(of.userIDs)
+	named := func(id string) person.Named {
+		return person.Named{Key: person.MakeKey(of.secret, id), DistinctID: id}
+	}
+	who, whose := named(weighed.Who), named(weighed.Whose)
+	release, err := l.turns.take(ctx, []want{{who.Key, true}})
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	done, err := person.Connect(ctx, l.dbs, project, person.Claim{Who: who, Whose: whose, Said: said, Link: person.Link{
+		By: c.Speaker.String(), Event: c.Event, Received: c.Received.Time(), Message: c.Message, Index: c.Index,
+	}})
+	if err != nil {
+		return "", err
+	}
+	if done.News && done.Outcome != identity.Taken && done.Outcome != identity.Provisional {
+		return done.Said, nil
+	}
+	if done.Pending == "" {
+		return "", nil
+	}
+	return "", join.Settle(ctx, l.dbs, project, done.Pending, more)
 }

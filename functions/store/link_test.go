@@ -2,16 +2,13 @@ package store_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"cloud.google.com/go/firestore"
 
 	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/identity"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/queue"
 )
@@ -21,13 +18,14 @@ func identify(n int, name, id, props string, received event.Millis) event.Event 
 	return event.Event{Name: name, DistinctID: id, InsertID: fmt.Sprint("l", n), Time: t0, Received: received, Properties: props}
 }
 
-// cluster gives the distinct_ids that are one with a person, sorted.
-func (s *system) cluster(id string) []string {
+// members gives the distinct_ids of the person whose an identity is, sorted.
+func (s *system) members(id string) []string {
 	s.t.Helper()
-	get := func(refs []*firestore.DocumentRef) ([]*firestore.DocumentSnapshot, error) {
-		return s.Default.GetAll(ctx, refs)
+	found, err := person.Find(person.Reader(ctx, s.Default), s.Default, "app", s.key(id))
+	if err != nil {
+		s.t.Fatal(err)
 	}
-	all, err := person.Cluster(get, s.Default, "app", s.key(id))
+	all, err := person.AllMembers(ctx, s.Default, "app", found.Person)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -44,109 +42,94 @@ func TestFormsOfLinks(t *testing.T) {
 	s := newSystem(t)
 	long := strings.Repeat("é", event.MaxString)
 	for i, c := range []struct{ name, id, props, want string }{
-		{"$identify", "a", `{"$anon_distinct_id":"a2","$user_id":"a"}`, "a a2"},
-		{"$identify", "b", `{"$identified_id":"b1","$anon_id":"b2"}`, "b1 b2"},
-		{"$identify", "c1", `{"$anon_id":"ć/☕\"","mp_lib":"x"}`, `c1 ć/☕"`},
-		{"$create_alias", "d", `{"alias":"d2","mp_lib":"web"}`, "d d2"},
-		{"alias", "e", `{"alias":"e2"}`, "e e2"},
-		{"$identify", "", `{"$identified_id":"f","$anon_id":"f2"}`, "f f2"},
-		{"Seen", "g", `{"$anon_id":"g2","alias":"g3"}`, "g"},
-		{"$identify", "h", `{"alias":"h2"}`, "h"},
+		{"$identify", "a", `{"$anon_distinct_id":"$device:a2","$user_id":"a"}`, "$device:a2 a"},
+		{"$identify", "b", `{"$identified_id":"b1","$anon_id":"$device:b2"}`, "$device:b2 b1"},
+		{"$identify", "c1", `{"$anon_id":"$device:ć/☕\"","mp_lib":"x"}`, `$device:ć/☕" c1`},
+		{"$create_alias", "d", `{"alias":"$device:d2","mp_lib":"web"}`, "$device:d2 d"},
+		{"alias", "$device:e", `{"alias":"e2"}`, "$device:e e2"},
+		{"$identify", "", `{"$identified_id":"f","$anon_id":"$device:f2"}`, "$device:f2 f"},
+		{"Seen", "g", `{"$anon_id":"$device:g2","alias":"$device:g3"}`, "g"},
+		{"$identify", "h", `{"alias":"$device:h2"}`, "h"},
 		{"$identify", "i", `{"$anon_id":"i"}`, "i"},
 		{"$identify", "j", `{"$anon_id":"Undefined"}`, "j"},
 		{"$identify", "k", `{"$anon_id":""}`, "k"},
-		{"$identify", "l", `{"$anon_id":7,"$anon_distinct_id":["x"]}`, "l"},
-		{"$identify", "m", `{"$anon_id":"m2","$identified_id":null}`, "m"},
-		{"$identify", "n", fmt.Sprintf(`{"$anon_id":%q}`, long), "n"},
-		{"$identify", "o", `{"$anon_id":"o\u0000"}`, "o"},
+		{"$identify", "m", `{"$anon_id":"$device:m2","$identified_id":null}`, "$device:m2 m"},
+		{"$identify", "n", fmt.Sprintf(`{"$anon_id":"$device:%s"}`, long), "n"},
+		{"$identify", "o", `{"$anon_id":"$device:o\u0000"}`, "o"},
 		{"$create_alias", "p", `{}`, "p"},
-		{"alias", "", `{"alias":"q"}`, ""},
-		{"$identify", "r", fmt.Sprintf(`{"$anon_id":%q}`, long[2:]), "r " + long[2:]},
+		{"alias", "", `{"alias":"$device:q"}`, ""},
+		{"Seen", "r", `{"$user_id":"r","$device_id":"r2"}`, "$device:r2 r"},
+		{"Seen", "s", `{"$user_id":"s","$device_id":"$device:s2"}`, "$device:s2 s"},
+		{"Seen", "t", `{"$user_id":"t"}`, "t"},
+		{"Seen", "$device:u", `{"$device_id":"u"}`, "$device:u"},
+		{"Seen", "7", `{"$user_id":7,"$device_id":"v2"}`, "$device:v2 7"},
 	} {
 		payload := batch(identify(i, c.name, c.id, c.props, t0), ev(c.id, i, t0))
 		s.deliver(payload)
 		s.deliver(payload)
-		id := strings.Split(c.want, " ")[0]
-		if got := strings.Join(s.cluster(id), " "); got != c.want {
-			t.Errorf("%s of %q with %s: %q, want %q", c.name, c.id, c.props, got, c.want)
+		s.link()
+		id := c.want[strings.LastIndex(c.want, " ")+1:]
+		if got := strings.Join(s.members(id), " "); got != c.want {
+			t.Errorf("%s of %q with %s: got %q, want %q", c.name, c.id, c.props, got, c.want)
 		}
 	}
 }
 
-// TestUnionFind links persons at random, in batches, some of them at once and some
-// twice, and compares who is one with a plain union-find.
-func TestUnionFind(t *testing.T) {
+// A secret merges users; a token that says the same changes nothing, and the statement
+// is counted.
+func TestMerge(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 0))
 	s := newSystem(t)
-	const n = 12
-	parent := make([]int, n)
-	for i := range parent {
-		parent[i] = i
+	merge := identify(1, "$merge", "", `{"$distinct_ids":["ann","bob"]}`, t0)
+	s.deliver(batch(ev("ann", 1, t0), ev("bob", 2, t0), merge))
+	s.link()
+	if got, want := s.members("bob"), []string{"bob"}; !slices.Equal(got, want) {
+		t.Errorf("by token: got %q, want %q", got, want)
 	}
-	var root func(int) int
-	root = func(i int) int {
-		if parent[i] == i {
-			return i
+	if got := len(s.doc("bob").NoEffect[string(identity.LinkUsers)]); got != 1 {
+		t.Errorf("%d statements without effect are noted, want 1", got)
+	}
+	merge.Speaker, merge.InsertID, merge.Received = event.ByKey, "l2", t0+1 // though a token has just said so
+	s.deliver(batch(merge))
+	s.link()
+	if got, want := s.members("bob"), []string{"ann", "bob"}; !slices.Equal(got, want) {
+		t.Errorf("by key: got %q, want %q", got, want)
+	}
+}
+
+// Events that name other identities hold keys instead of ids, and the person's own id as
+// it is.
+func TestOtherIdsAreConcealed(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.deliver(batch(
+		identify(1, "$identify", "bob", `{"$anon_distinct_id":"alice","x":"alice"}`, t0),
+		identify(2, "Seen", "bob", `{"$user_id":"bob","$device_id":"d","\u0024anon_id":"alice"}`, t0),
+		identify(3, "$merge", "bob", `{"$distinct_ids":["alice","bob",["alice"]]}`, t0),
+		identify(4, "Seen", "bob", `{"alias":"alice"}`, t0),
+		identify(5, "Seen", "$device:alice", `{"$user_id":"alice","$device_id":"alice","$distinct_id":"bob"}`, t0),
+	))
+	if got, want := s.properties("$device:alice"), `{"$user_id":"identity:`+string(s.key("alice"))+`","$device_id":"alice","$distinct_id":"identity:`+string(s.key("bob"))+`"}`; len(got) != 1 || got[0] != want {
+		t.Errorf("got %q, want %s", got, want)
+	}
+	ref := func(id string) string { return fmt.Sprintf("%q", "identity:"+string(s.key(id))) }
+	want := []string{
+		`{"$anon_distinct_id":` + ref("alice") + `,"x":"alice"}`,
+		`{"$user_id":"bob","$device_id":` + ref("$device:d") + `,"\u0024anon_id":` + ref("alice") + `}`,
+		`{"$distinct_ids":[` + ref("alice") + `,"bob",[` + ref("alice") + `]]}`,
+		`{"alias":"alice"}`,
+	}
+	got := s.properties("bob")
+	for i, w := range want {
+		if !slices.Contains(got, w) {
+			t.Errorf("event %d: got %q, want %s", i+1, got, w)
 		}
-		return root(parent[i])
 	}
-	var pairs [][2]int
-	for range 9 {
-		p := [2]int{r.IntN(n), r.IntN(n)}
-		parent[root(p[0])] = root(p[1])
-		pairs = append(pairs, p, p, [2]int{p[1], p[0]})
-	}
-	r.Shuffle(len(pairs), func(i, j int) { pairs[i], pairs[j] = pairs[j], pairs[i] })
-	var events []event.Event
-	for i, p := range pairs {
-		e := identify(i, "$identify", fmt.Sprint("u", p[0]), fmt.Sprintf(`{"$anon_id":"u%d"}`, p[1]), t0+event.Millis(i))
-		if r.IntN(2) == 0 {
-			e.Name, e.Properties = "$create_alias", fmt.Sprintf(`{"alias":"u%d"}`, p[1])
-		}
-		events = append(events, e)
-	}
-	for i := range n { // all have a document
-		events = append(events, ev(fmt.Sprint("u", i), i, t0))
-	}
-	for len(events) > 0 {
-		at := min(len(events), 1+r.IntN(8))
-		s.deliver(batch(events[:at]...))
-		events = events[at:]
-	}
-	for i := range n {
-		var want []string
-		var keys []person.Key
-		for j := range n {
-			if root(j) == root(i) {
-				want, keys = append(want, fmt.Sprint("u", j)), append(keys, s.key(fmt.Sprint("u", j)))
-			}
-		}
-		slices.Sort(want)
-		slices.Sort(keys)
-		id := fmt.Sprint("u", i)
-		if got := s.cluster(id); !slices.Equal(got, want) {
-			t.Errorf("seed %d: %s is one with %v, want %v", seed, id, got, want)
-		}
-		d := s.doc(id)
-		switch {
-		case len(want) == 1:
-			if d.Head != "" || len(d.Linked) > 0 {
-				t.Errorf("seed %d: %s is alone, but %v %v", seed, id, d.Head, d.Linked)
-			}
-		case d.Head == "":
-			all := append([]person.Key{s.key(id)}, d.Linked...)
-			if !slices.IsSorted(d.Linked) {
-				t.Errorf("seed %d: not sorted: %v", seed, d.Linked)
-			}
-			if slices.Sort(all); !slices.Equal(all, keys) {
-				t.Errorf("seed %d: the head %s lists %v, want %v", seed, id, all, keys)
-			}
-		case len(d.Linked) > 0 || !slices.Contains(keys, d.Head) || d.Head == s.key(id):
-			t.Errorf("seed %d: %s has head %v and lists %v", seed, id, d.Head, d.Linked)
-		}
+	text, err := identity.Reveal("Seen", want[1], func(key string) (string, bool) {
+		return "$device:d", key == string(s.key("$device:d"))
+	})
+	if w := `{"$user_id":"bob","$device_id":"d","\u0024anon_id":` + ref("alice") + `}`; err != nil || text != w {
+		t.Errorf("revealed: got %s, %v; want %s", text, err, w)
 	}
 }
 
@@ -155,10 +138,10 @@ func TestLinksAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	done := make(chan int)
-	const n = 6
+	const n = 30
 	for i := range n {
 		go func() {
-			e := identify(i, "$identify", "user", fmt.Sprintf(`{"$anon_id":"device%d"}`, i), t0)
+			e := identify(i, "$identify", "user", fmt.Sprintf(`{"$anon_id":"$device:d%d"}`, i), t0)
 			code := 0
 			for range 20 {
 				if code = s.push(event.Pack(batch(e)), map[string]string{queue.AttrProject: "app"}); code == http.StatusNoContent {
@@ -170,30 +153,27 @@ func TestLinksAtOnce(t *testing.T) {
 	}
 	for range n {
 		if code := <-done; code != http.StatusNoContent {
-			t.Errorf("status %d", code)
+			t.Errorf("status %d, want %d", code, http.StatusNoContent)
 		}
 	}
-	if got := s.cluster("device3"); len(got) != n+1 {
-		t.Errorf("%v", got)
+	s.link()
+	if got := len(s.members("$device:d3")); got != n+1 {
+		t.Errorf("the person has %d identities, want %d", got, n+1)
 	}
 }
 
-func TestTooManyLinks(t *testing.T) {
+// There is no limit on the identities of a person.
+func TestManyLinks(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
+	const n = 300
 	var events []event.Event
-	for i := range person.MaxLinked {
-		events = append(events, identify(i, "$identify", "user", fmt.Sprintf(`{"$anon_id":"device%d"}`, i), t0))
+	for i := range n {
+		events = append(events, identify(i, "$identify", "user", fmt.Sprintf(`{"$anon_id":"$device:d%d"}`, i), t0))
 	}
 	s.deliver(batch(events...))
-	if d := s.doc("user"); len(d.Linked) != person.MaxLinked {
-		t.Fatalf("%d linked", len(d.Linked))
-	}
-	s.deliver(batch(identify(1000, "$identify", "user", `{"$anon_id":"more"}`, t0), identify(1001, "$identify", "more", `{"$anon_id":"device1"}`, t0), ev("more", 1, t0)))
-	if d := s.doc("user"); len(d.Linked) != person.MaxLinked {
-		t.Errorf("%d linked", len(d.Linked))
-	}
-	if got := s.cluster("more"); !slices.Equal(got, []string{"more"}) {
-		t.Errorf("%v", got)
+	s.link()
+	if got := len(s.members("user")); got != n+1 {
+		t.Errorf("the person has %d identities, want %d", got, n+1)
 	}
 }

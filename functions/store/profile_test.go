@@ -12,8 +12,9 @@ import (
 	"github.com/lethe-analytics/lethe/shared/profile"
 )
 
+// op is an operation of a key: it may delete a user's profile as well.
 func op(request string, seq int, received event.Millis, name, value string) event.Op {
-	return event.Op{DistinctID: "ann", Name: name, Value: value, Received: received, Request: request, Seq: seq}
+	return event.Op{DistinctID: "ann", Name: name, Value: value, Received: received, Request: request, Seq: seq, Speaker: event.ByKey}
 }
 
 // Operations come late, twice and in any order, in any number of messages: the

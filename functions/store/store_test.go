@@ -37,6 +37,7 @@ type system struct {
 	t       testing.TB
 	ps      *pubsub.Client
 	handler http.Handler
+	linker  http.Handler
 
 	deliveries atomic.Int64
 }
@@ -44,8 +45,19 @@ type system struct {
 func newSystem(t testing.TB) *system {
 	s := &system{Tenant: local.NewTenant(t, nil), t: t}
 	s.ps = s.OpenPubSub(t)
-	s.handler = store.New(s.Databases, queue.NewPublisher(s.ps, topology.DeadTopic(topology.TopicEvents), 10*time.Second))
+	s.handler = s.instance()
+	s.linker = store.NewLinker(s.Databases, s.publisher(topology.DeadTopic(topology.TopicLinks)))
 	return s
+}
+
+func (s *system) publisher(topic string) *queue.Publisher {
+	return queue.NewPublisher(s.ps, topic, 10*time.Second)
+}
+
+// link has the link worker do all that store has left to it.
+func (s *system) link() {
+	s.t.Helper()
+	s.Drain(s.t, s.ps, topology.TopicLinks, "link-worker", s.linker)
 }
 
 // push delivers a message as Pub/Sub would and returns the status.
@@ -99,6 +111,27 @@ func (s *system) key(id string) person.Key { return person.MakeKey(s.Project.Sec
 
 func (s *system) ref(id string) *firestore.DocumentRef {
 	return person.Ref(s.Default, "app", s.key(id))
+}
+
+var mergeAll = firestore.MergeAll
+
+// instance is another instance of the store function.
+func (s *system) instance() http.Handler {
+	return store.New(s.Databases, s.publisher(topology.DeadTopic(topology.TopicEvents)), s.publisher(topology.TopicLinks))
+}
+
+// properties are those of all events of an identity, as they are stored.
+func (s *system) properties(id string) (all []string) {
+	s.t.Helper()
+	for day, err := range chunk.PersonDays(ctx, s.Default, "app", s.key(id), "1971-01-01", "2999-12-31") {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if err := day.Events(func(e *event.Event) error { all = append(all, e.Properties); return nil }); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return all
 }
 
 // stored lists the insert ids of a person's events, sorted, and the number of
@@ -276,7 +309,7 @@ func TestPoison(t *testing.T) {
 func TestPoisonIsNotLost(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	s.handler = store.New(s.Databases, queue.NewPublisher(s.ps, "no-such-topic", time.Second))
+	s.handler = store.New(s.Databases, queue.NewPublisher(s.ps, "no-such-topic", time.Second), s.publisher(topology.TopicLinks))
 	if code := s.push([]byte("garbage"), map[string]string{queue.AttrProject: "app"}); code != http.StatusServiceUnavailable {
 		t.Errorf("status %d, want 503", code)
 	}

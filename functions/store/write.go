@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lethe-analytics/lethe/shared/chunk"
+	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/profile"
 )
@@ -31,10 +32,10 @@ var errTooMuch = errors.New("profiles are too large together for one transaction
 
 // write stores the parts of a batch, many persons a transaction. What one
 // transaction has stored stays if another fails: the message comes again and
-// overwrites it. It answers the links that the stored events say.
-func (s *server) write(ctx context.Context, project string, people []*part) ([]link, error) {
+// overwrites it. It answers what the stored events say of who is who.
+func (s *server) write(ctx context.Context, project string, people []*part) ([]claim, error) {
 	var mu sync.Mutex
-	var found []link
+	var found []claim
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelTx)
 	for len(people) > 0 {
@@ -73,7 +74,7 @@ func (p *part) size() int {
 }
 
 // writeSome stores some parts in one transaction, or in more if it must.
-func (s *server) writeSome(ctx context.Context, project string, people []*part) ([]link, error) {
+func (s *server) writeSome(ctx context.Context, project string, people []*part) ([]claim, error) {
 	found, err := s.writeTx(ctx, project, people)
 	if !errors.Is(err, errTooMuch) {
 		return found, err
@@ -87,14 +88,14 @@ func (s *server) writeSome(ctx context.Context, project string, people []*part) 
 	return append(first, second...), err
 }
 
-func (s *server) writeTx(ctx context.Context, project string, people []*part) (found []link, err error) {
+func (s *server) writeTx(ctx context.Context, project string, people []*part) (found []claim, err error) {
 	// Compressing takes the most time; done before, it holds no lock. It is done
 	// again only for those of whom something is dropped.
 	built := make([][]chunk.Chunk, len(people))
-	refs := make([]*firestore.DocumentRef, len(people))
+	keys := make([]person.Key, len(people))
 	for i, p := range people {
 		built[i] = chunk.Build(project, p.events)
-		refs[i] = person.Ref(s.db, project, p.key)
+		keys[i] = p.key
 	}
 	dropped := 0
 	release, err := s.turns.take(ctx, s.wants(people))
@@ -102,31 +103,30 @@ func (s *server) writeTx(ctx context.Context, project string, people []*part) (f
 		return nil, err
 	}
 	defer release()
+	refold := map[person.Key]bool{}
+	var profiles profiles
 	err = s.db.RunTransaction(ctx, func(ctx context.Context, tx *firestore.Transaction) error {
 		dropped, found = 0, nil
-		docs, err := tx.GetAll(refs)
+		clear(refold)
+		profiles = map[person.Key]*folded{}
+		standings, err := person.FindAll(tx.GetAll, s.db, project, keys)
 		if err != nil {
 			return err
 		}
 		all := make([]*writes, len(people))
-		profiles := 0
 		for i, p := range people {
-			w, n, err := s.decide(tx, docs[i], p, built[i], project)
+			w, n, err := s.decide(tx, standings[i], p, built[i], project, profiles)
 			if err != nil {
 				return err
 			}
 			all[i] = w
 			dropped += n
-			if w.profile != nil {
-				profiles += len(w.profile.Profile)
+			found = append(found, w.claims...)
+			if w.profile != nil && w.profile.Refold {
+				refold[w.person] = true
 			}
-			said, err := links(w.part.events)
-			if err != nil {
-				return err
-			}
-			found = append(found, said...)
 		}
-		if profiles > maxTxProfiles && len(people) > 1 {
+		if profiles.size() > maxTxProfiles && len(people) > 1 {
 			return errTooMuch
 		}
 		for _, w := range all { // reads come before writes
@@ -145,6 +145,12 @@ func (s *server) writeTx(ctx context.Context, project string, people []*part) (f
 	if dropped > 0 {
 		slog.InfoContext(ctx, "dropped for consent or erasure", "project", project, "count", dropped)
 	}
+	for key := range refold {
+		if _, err := profile.Refold(ctx, s.db, project, key); err != nil {
+			return nil, err
+		}
+	}
+	s.tellFull(ctx, project, profiles, refold)
 	return found, nil
 }
 
@@ -160,17 +166,18 @@ func (s *server) wants(people []*part) []want {
 	return wants
 }
 
-// decide says what to write for one person, given the person's document.
-func (s *server) decide(tx *firestore.Transaction, snap *firestore.DocumentSnapshot, p *part, built []chunk.Chunk, project string) (*writes, int, error) {
-	var doc person.Doc
-	if snap.Exists() {
-		if err := snap.DataTo(&doc); err != nil {
-			return nil, 0, fmt.Errorf("decode person: %w", err)
-		}
+// decide says what to write for one identity, given its document and its person's.
+func (s *server) decide(tx *firestore.Transaction, of *person.Standing, p *part, built []chunk.Chunk, project string, profiles profiles) (*writes, int, error) {
+	doc := &of.Own.Doc
+	w := &writes{part: *p, person: of.Person.Key, chunks: built}
+	dropped := w.part.keep(of)
+	// What a fence drops still says who is who: the erasure reaches whom it names
+	// (person.Connect knows the fences).
+	w.claims = p.claimsOf(func(e *event.Event) bool { return !doc.AfterFence(e.Received.Time()) || keeps(of, e) })
+	for i := range w.claims {
+		w.claims[i].erased = max(doc.ErasedAt.UnixMilli(), of.Person.Doc.ErasedAt.UnixMilli())
 	}
-	w := &writes{part: *p, chunks: built}
-	dropped := w.part.keep(&doc)
-	changed, gone, err := w.part.amend(&doc)
+	changed, gone, err := w.part.amend(doc)
 	if err != nil {
 		return nil, 0, fmt.Errorf("amend a batch: %w", err)
 	}
@@ -186,15 +193,20 @@ func (s *server) decide(tx *firestore.Transaction, snap *firestore.DocumentSnaps
 		w.update["distinct_id"] = p.distinctID
 		w.update["first_seen"] = w.part.firstReceived()
 	}
+	if p.user != "" && doc.Identified == "" {
+		w.update["identified"] = p.user
+		if doc.Link != nil && doc.Link.ByToken() && doc.Link.Provisional { // whom a token has joined to somebody is no anonymous identity
+			w.update["link"] = firestore.Delete
+		}
+	}
 	if len(w.part.ops) == 0 {
 		return w, dropped, nil
 	}
-	if w.profile, err = profile.Plan(tx, snap.Ref, &doc, w.part.ops); err != nil {
-		return nil, 0, err
+	if !doc.Operates {
+		w.update["operates"] = true
 	}
-	if w.profile != nil {
-		w.update["profile"] = w.profile.Profile
-		w.update["profile_at"] = w.profile.At
+	if w.profile, err = profile.Plan(tx, of.Own.Snap.Ref, profiles.of(of), w.part.ops); err != nil {
+		return nil, 0, err
 	}
 	return w, dropped, nil
 }

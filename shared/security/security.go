@@ -7,6 +7,7 @@
 //	auth.repeated    the same source again and again, as one instance sees it
 //	export.large     an export of an unusual number of persons
 //	deletion.burst   an unusual number of erasures of one project in an hour
+//	links.refused    an unusual number of statements of who is who that have no effect
 //	grant.exceeded   staff outside a grant's purpose
 //	incident.overdue a customer has not acknowledged an incident
 //
@@ -40,6 +41,7 @@ const (
 	AuthRepeated    Kind = "auth.repeated"
 	ExportLarge     Kind = "export.large"
 	DeletionBurst   Kind = "deletion.burst"
+	LinksRefused    Kind = "links.refused"
 	GrantExceeded   Kind = "grant.exceeded"
 	IncidentOverdue Kind = "incident.overdue"
 )
@@ -51,6 +53,8 @@ const (
 	// BurstOf is above how many deletions of a project within BurstWithin they are.
 	BurstOf     = 100
 	BurstWithin = time.Hour
+	// RefusedOf new statements without effect, of a project within BurstWithin, are unusual.
+	RefusedOf = 100
 	// RepeatedOf failures of one source within RepeatedWithin are repeated ones.
 	RepeatedOf     = 10
 	RepeatedWithin = 10 * time.Minute

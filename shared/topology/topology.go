@@ -22,9 +22,10 @@ const (
 	EdgeDatabase    = "edge"
 )
 
-// The topics. All but events carry no personal data: they name a request.
+// The topics. All but events and links carry no personal data: they name a request.
 const (
 	TopicEvents         = "events"         // batches of events and operations, from ingest to store
+	TopicLinks          = "links"          // what events say of who is who, from store to its other half
 	TopicExports        = "exports"        // slices of access and portability requests
 	TopicDeletions      = "deletions"      // slices of erasures
 	TopicRectifications = "rectifications" // slices of rectifications
@@ -68,6 +69,7 @@ var Functions = []Function{
 		"/sdk.js", "/sdk.mjs", "/sdk.d.ts",
 	}},
 	{Name: "store", Folder: "store", EntryPoint: "Store", Topic: TopicEvents},
+	{Name: "link-worker", Folder: "store", EntryPoint: "LinkWorker", Topic: TopicLinks},
 	{Name: "report", Folder: "report", EntryPoint: "Report", Paths: []string{"/v1/reports/*", "/api/query/*", "/api/2.0/export"}},
 	{Name: "person", Folder: "person", EntryPoint: "Person", Paths: []string{
 		"/v1/people/*", "/v1/rectifications", "/v1/rectifications/*",
@@ -86,7 +88,7 @@ var Functions = []Function{
 	}},
 	{Name: "admin", Folder: "admin", EntryPoint: "Admin", Paths: []string{
 		"/v1/access-log", "/v1/access-log/*", "/v1/keys", "/v1/keys/*", "/v1/tokens", "/v1/tokens/*",
-		"/v1/project", "/v1/project/settings", "/v1/project/settings/history", "/v1/project/dpa",
+		"/v1/project", "/v1/project/settings", "/v1/project/settings/history", "/v1/project/identity-secret", "/v1/project/dpa",
 		"/v1/projects", "/v1/dpa", "/v1/project/staff-access", "/v1/evidence", "/v1/grants", "/v1/grants/*", "/v1/staff", "/v1/staff/*",
 		"/v1/sessions", "/v1/sessions/*",
 	}},
