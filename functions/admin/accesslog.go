@@ -14,6 +14,7 @@ import (
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/project"
+	"github.com/lethe-analytics/lethe/shared/spreadsheet"
 	"github.com/lethe-analytics/lethe/shared/web"
 )
 
@@ -146,13 +147,14 @@ func row(rec *access.Record) []string {
 	if len(e.Query) > 0 {
 		b, err := json.Marshal(e.Query)
 		if err == nil {
-			query = string(b)
+			query = spreadsheet.GuardJSON(string(b))
 		}
 	}
 	keys := make([]string, len(e.Persons))
 	for i, k := range e.Persons {
 		keys[i] = string(k)
 	}
-	return []string{index, rec.ID, e.Time.Format(time.RFC3339Nano), string(e.ActorKind), e.Actor, string(e.Role), e.Action, e.Object,
-		strings.Join(keys, " "), strconv.Itoa(e.PersonCount), strconv.Itoa(e.Count), query, e.Request, e.Grant, strconv.Itoa(e.Status), strconv.FormatBool(rec.Altered)}
+	text := spreadsheet.GuardText
+	return []string{index, text(rec.ID), e.Time.Format(time.RFC3339Nano), text(string(e.ActorKind)), text(e.Actor), text(string(e.Role)), text(e.Action), text(e.Object),
+		text(strings.Join(keys, " ")), strconv.Itoa(e.PersonCount), strconv.Itoa(e.Count), query, text(e.Request), text(e.Grant), strconv.Itoa(e.Status), strconv.FormatBool(rec.Altered)}
 }

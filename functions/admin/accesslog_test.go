@@ -1,10 +1,12 @@
 package admin_test
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -114,6 +116,32 @@ func TestStreams(t *testing.T) {
 	rows, err := csv.NewReader(strings.NewReader(string(w.get("/v1/access-log?actor=a&format=csv", http.StatusOK)))).ReadAll()
 	if err != nil || len(rows) != 1+n || rows[0][1] != "id" || rows[n][1] != "20260101T000000.000000Z-0123456789abcdef" || rows[n][0] != "0" {
 		t.Error(len(rows), err)
+	}
+}
+
+// TestAccessLogInSpreadsheet shows that no cell of the CSV is a formula: who calls
+// chooses some of its texts.
+func TestAccessLogInSpreadsheet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const actor = "=1+1@example.com"
+	e := access.Entry{ID: "20260101T000000.000000Z-0123456789abcdef", Project: w.Project.ID, Actor: actor, Object: "@x;-y", Query: url.Values{"where": {"a;=1"}}}
+	leaf, err := e.Leaf()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := access.Ref(w.Default, w.Project.ID, e.ID).Set(t.Context(), access.Doc{Leaf: leaf, ID: e.ID, Actor: actor}); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(bytes.NewReader(w.get("/v1/access-log?format=csv", http.StatusOK))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := rows[len(rows)-1] // the newest is first
+	for column, want := range map[string]string{"actor": "'" + actor, "object": "'@x;'-y", "query": `{"where":["a;\u003d1"]}`} {
+		if got := last[slices.Index(rows[0], column)]; got != want {
+			t.Errorf("%s: got %s, want %s", column, got, want)
+		}
 	}
 }
 

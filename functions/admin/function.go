@@ -2,7 +2,7 @@
 // and AdminWorker seals that.
 //
 //	GET /v1/access-log              ─▶ package access: the entries, as JSON, NDJSON or CSV
-//	/v1/keys, /v1/tokens, /v1/project, /v1/project/settings, /v1/project/dpa ─▶ package project: (default), then edge
+//	/v1/keys, /v1/tokens, /v1/project, …/settings, …/identity-secret, …/dpa ─▶ package project: (default), then edge
 //	GET /v1/access-log/checkpoint, /proof, /consistency, /tile/… ─▶ package seal
 //	/v1/sessions                    ─▶ package project: keys/{hash}, beside the API keys
 //	/v1/grants, /v1/staff, /v1/project/staff-access ─▶ package staff; the customer is told by webhook
@@ -109,6 +109,8 @@ func New(c Config, guard *access.Guard, stores Stores) http.Handler {
 		guard.Route(http.MethodGet, "/v1/project", s.getProject),
 		guard.Route(http.MethodPut, "/v1/project/settings", s.putSettings),
 		guard.Route(http.MethodGet, "/v1/project/settings/history", s.settingsHistory),
+		guard.Route(http.MethodPost, "/v1/project/identity-secret", s.rotateIdentitySecret),
+		guard.Route(http.MethodDelete, "/v1/project/identity-secret", s.endIdentitySecrets),
 		guard.Route(http.MethodGet, "/v1/project/dpa", s.getDPA),
 		guard.Route(http.MethodPost, "/v1/project/dpa", s.acceptDPA),
 		guard.Route(http.MethodPost, "/v1/projects", s.createProject),

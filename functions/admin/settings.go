@@ -27,6 +27,7 @@ type Project struct {
 	Name      string    `json:"name"`
 	CreatedAt time.Time `json:"created_at"`
 	Settings  Version   `json:"settings"`
+	Secrets   []Secret  `json:"identity_secrets"` // that work, the newest first
 	Retention Retention `json:"retention"`
 	DPA       DPAState  `json:"dpa"`
 }
@@ -85,7 +86,7 @@ func (s *server) answerProject(ctx context.Context, c *access.Call, w http.Respo
 		return err
 	}
 	a := Project{ID: p.ID, Name: p.Name, CreatedAt: p.Created.UTC(), Settings: Version{Number: p.Settings, Settings: p.Current()},
-		Retention: Retention{Rules: append([]retention.Rule{}, kept.Rules...), See: "/v1/retention"}, DPA: newDPAState(p.DPA, versions, now)}
+		Secrets: newSecrets(p.IdentitySecretsAt(now)), Retention: Retention{Rules: append([]retention.Rule{}, kept.Rules...), See: "/v1/retention"}, DPA: newDPAState(p.DPA, versions, now)}
 	if kept.Days != retention.Unlimited {
 		a.Retention.Days = &kept.Days
 	}

@@ -13,11 +13,12 @@ import (
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/consent"
 	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/identity"
 	"github.com/lethe-analytics/lethe/shared/project"
 )
 
 const instructions = `{"consent":{"default":"denied","regions":{"US":"granted"},"gpc":true,"dnt":false},` +
-	`"purposes":[{"name":"analytics","description":"How the app is used","basis":"consent"}],"data_regions":["europe-west3"]}`
+	`"purposes":[{"name":"analytics","description":"How the app is used","basis":"consent"}],"data_regions":["europe-west3"],"user_ids":"uuid"}`
 
 func (w *world) intake() (in project.Intake) {
 	w.t.Helper()
@@ -48,11 +49,11 @@ func TestSettings(t *testing.T) {
 	}
 	for range 2 { // the second changes nothing
 		w.call(http.MethodPut, "/v1/project/settings", w.Key, instructions, http.StatusOK, &p)
-		if s := p.Settings; s.Number != 2 || s.Consent.Default != consent.Denied || s.Consent.Regions["US"] != consent.Granted || len(s.Purposes) != 1 || s.Regions[0] != "europe-west3" {
+		if s := p.Settings; s.Number != 2 || s.Consent.Default != consent.Denied || s.Consent.Regions["US"] != consent.Granted || len(s.Purposes) != 1 || s.Regions[0] != "europe-west3" || s.UserIDs != identity.UserIDsUUID {
 			t.Errorf("%+v", s)
 		}
 	}
-	if in := w.intake(); in.Consent.Default != consent.Denied || !in.Consent.GPC || string(in.Secret) != string(w.Project.Secret) || in.DPA.Version == "" {
+	if in := w.intake(); in.Consent.Default != consent.Denied || !in.Consent.GPC || in.UserIDs != identity.UserIDsUUID || string(in.Secret) != string(w.Project.Secret) || in.DPA.Version == "" {
 		t.Errorf("%+v", in)
 	}
 	w.call(http.MethodPut, "/v1/project/settings", w.Key, strings.Replace(instructions, `{"consent"`, `{"version":1,"consent"`, 1), http.StatusOK, nil) // as they are
@@ -69,7 +70,8 @@ func TestSettings(t *testing.T) {
 	}
 	for _, bad := range []string{`{}`, strings.Replace(instructions, "denied", "unset", 1), strings.Replace(instructions, `"US"`, `"us"`, 1),
 		strings.Replace(instructions, `"basis":"consent"`, `"basis":"because"`, 1), strings.Replace(instructions, "europe-west3", "Europe!", 1),
-		strings.Replace(instructions, `"analytics"`, `""`, 1), strings.Replace(instructions, "data_regions", "regions", 1), strings.Replace(instructions, `"US":"granted"`, `"US":"unset"`, 1)} {
+		strings.Replace(instructions, `"analytics"`, `""`, 1), strings.Replace(instructions, "data_regions", "regions", 1), strings.Replace(instructions, `"US":"granted"`, `"US":"unset"`, 1),
+		strings.Replace(instructions, `"uuid"`, `"number"`, 1)} {
 		w.call(http.MethodPut, "/v1/project/settings", w.Key, bad, http.StatusBadRequest, nil)
 	}
 	local.Refused(t, local.Call(t.Context(), w.api, http.MethodPut, "/v1/project/settings", w.newKey(project.Privacy), instructions), http.StatusForbidden)

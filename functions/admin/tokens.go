@@ -22,7 +22,8 @@ const (
 	maxRateLimit = 1_000_000
 )
 
-// Token is an SDK token in an answer. It is told itself once, when it is made.
+// Token is an SDK token, or a service account, in an answer. It is told itself once, when
+// it is made.
 type Token struct {
 	ID        string    `json:"id"`
 	Token     string    `json:"token,omitempty"`
@@ -35,18 +36,22 @@ type Token struct {
 // tokenBody is what a token may be used for.
 type tokenBody struct {
 	Name      string   `json:"name"`
+	User      string   `json:"user,omitempty"`       // of a service account; absent: an SDK token
 	Origins   []string `json:"origins"`              // of pages; empty: all
 	RateLimit int      `json:"rate_limit,omitempty"` // events a second, of each instance of ingest; absent: none
 }
 
 func newToken(rec *project.TokenRecord, token string) Token {
 	return Token{ID: rec.ID, Token: token, CreatedAt: rec.Created.UTC(), RotatedAt: rec.Rotated.UTC(),
-		tokenBody: tokenBody{rec.Name, append([]string{}, rec.Origins...), rec.RateLimit}, Secrets: newSecrets(rec.Working(time.Now()))}
+		tokenBody: tokenBody{rec.Name, rec.User, append([]string{}, rec.Origins...), rec.RateLimit}, Secrets: newSecrets(rec.Working(time.Now()))}
 }
 
 // origin is the form in which browsers name a page's
 // (https://www.rfc-editor.org/rfc/rfc6454#section-6.2).
 var origin = regexp.MustCompile(`^[a-z][a-z0-9+.-]{0,30}://([a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?$`)
+
+// user is the name of a service account, as HTTP Basic can send it.
+var user = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 func readToken(w http.ResponseWriter, r *http.Request) (rec project.TokenRecord, err error) {
 	var b tokenBody
@@ -64,7 +69,10 @@ func readToken(w http.ResponseWriter, r *http.Request) (rec project.TokenRecord,
 	if len(b.Origins) > maxOrigins {
 		return rec, fault.InField("origins", "are %d; at most %d are taken", len(b.Origins), maxOrigins)
 	}
-	rec = project.TokenRecord{Name: b.Name, Origins: []string{}, RateLimit: b.RateLimit}
+	if b.User != "" && !user.MatchString(b.User) {
+		return rec, fault.InField("user", "must be of 1 to 64 of A-Z, a-z, 0-9, ., _ and -")
+	}
+	rec = project.TokenRecord{Name: b.Name, User: b.User, Origins: []string{}, RateLimit: b.RateLimit}
 	for i, text := range b.Origins {
 		o := strings.ToLower(text)
 		if !origin.MatchString(o) {

@@ -100,6 +100,37 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// A service account is a token with a user name, which it keeps, and with no origins.
+func TestServiceAccounts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var made, next admin.Token
+	w.call(http.MethodPost, "/v1/tokens", w.Key, `{"name":"Importer","user":"importer-1"}`, http.StatusCreated, &made)
+	if got, ok := w.edgeToken(made.Token); !ok || got.User != "importer-1" || made.User != "importer-1" {
+		t.Errorf("got %+v and %+v at the edge, want the user's name in both", made, got)
+	}
+	w.call(http.MethodPut, "/v1/tokens/"+made.ID, w.Key, `{"name":"Import","rate_limit":10}`, http.StatusOK, nil)
+	w.call(http.MethodPost, "/v1/tokens/"+made.ID+"/rotate", w.Key, "", http.StatusOK, &next)
+	if got, _ := w.edgeToken(next.Token); got.User != "importer-1" || got.RateLimit != 10 {
+		t.Errorf("got %+v at the edge, want the same user", got)
+	}
+	if all := w.tokens(); len(all) != 2 || all[0].User+all[1].User != "importer-1" {
+		t.Errorf("got %+v, want the tenant's token and the service account", all)
+	}
+	for _, bad := range []string{`{"user":"a:b"}`, `{"user":"ä"}`, `{"user":"importer","origins":["https://app.example"]}`} {
+		w.call(http.MethodPost, "/v1/tokens", w.Key, bad, http.StatusBadRequest, nil)
+	}
+	for _, bad := range []string{`{"user":"other"}`, `{"origins":["https://app.example"]}`} {
+		w.call(http.MethodPut, "/v1/tokens/"+made.ID, w.Key, bad, http.StatusBadRequest, nil)
+	}
+	w.call(http.MethodPut, "/v1/tokens/"+w.edgeID(w.Token), w.Key, `{"user":"importer-1"}`, http.StatusBadRequest, nil) // a public token stays one
+}
+
+func (w *world) edgeID(token string) string {
+	tok, _ := w.edgeToken(token)
+	return tok.ID
+}
+
 // What does not reach edge gets there by the same change again.
 func TestTokenHeals(t *testing.T) {
 	t.Parallel()

@@ -105,9 +105,12 @@ type taker struct {
 // token; without a bound one request could have as many documents read as it has items.
 const maxTokensHeld = 20
 
-// takers finds who takes the items with these tokens; nearly always there is one. What
-// some are refused for is the fault in refused.
-func (s *server) takers(r *http.Request, tokens []string, now time.Time) (takers []taker, refused, err error) {
+// takers finds who takes the items with these tokens; nearly always there is one. A service
+// account takes all. What some are refused for is the fault in refused.
+func (s *server) takers(r *http.Request, account *target, tokens []string, now time.Time) (takers []taker, refused, err error) {
+	if account != nil {
+		return []taker{{account, "", len(tokens)}}, nil, account.check(r, now)
+	}
 	count := map[string]int{}
 	for i := 0; i < len(tokens); {
 		first := i

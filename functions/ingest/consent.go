@@ -10,11 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"cloud.google.com/go/firestore"
-
 	"github.com/lethe-analytics/lethe/shared/consent"
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/fault"
+	"github.com/lethe-analytics/lethe/shared/identity"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/web"
 )
@@ -33,10 +32,15 @@ type consentBody struct {
 	Purposes      map[string]consent.State `json:"purposes"`
 	Basis         string                   `json:"basis"`
 	NoticeVersion string                   `json:"notice_version"`
+	Proof         string                   `json:"proof"` // of the distinct_id
 }
 
-// idHeader names a person in GET /consent, percent-encoded: unlike a URL it is in no log.
-const idHeader = "Lethe-Distinct-Id"
+// idHeader names a person in GET /consent, percent-encoded, and proofHeader proves that
+// it is the caller's: unlike a URL they are in no log.
+const (
+	idHeader    = "Lethe-Distinct-Id"
+	proofHeader = "Lethe-Identity-Proof"
+)
 
 // consentAnswer is the answer of POST /consent.
 type consentAnswer struct {
@@ -89,22 +93,31 @@ func (s *server) setConsent(w http.ResponseWriter, r *http.Request) error {
 	if _, err := said.Consent(now.Now.Time()); err != nil {
 		return err
 	}
+	by, err := t.speaker(ctx, body.DistinctID, body.Proof, now.Now.Time())
+	if err != nil {
+		return err
+	}
+	if err := t.spend(w, now.Now.Time(), 1); err != nil {
+		return err
+	}
 	value, err := json.Marshal(said)
 	if err != nil {
 		return fmt.Errorf("write a consent: %w", err)
 	}
-	op := event.Op{DistinctID: body.DistinctID, Name: person.ConsentOp, Value: string(value), Received: now.Now, Request: now.Nonce}
+	op := event.Op{DistinctID: body.DistinctID, Name: person.ConsentOp, Value: string(value), Received: now.Now, Request: now.Nonce, Speaker: by}
 	err = s.group.Commit(ctx, t.project, 1, func(payload []byte, _ int) []byte { return event.AppendOp(payload, &op) })
 	if err != nil {
 		return err
 	}
-	s.intake.heed(t, body.DistinctID, said.State)
+	s.intake.heed(ctx, t, body.DistinctID, said.State, by)
 	writeJSON(w, http.StatusAccepted, consentAnswer{said.State})
 	return nil
 }
 
-// getConsent tells what a person has said, as far as it has been stored, and what
-// holds for whoever has said nothing; without a distinct_id only that.
+// getConsent tells what was said under an anonymous identity, as far as it has been stored,
+// and what holds for whoever has said nothing; without a distinct_id only that. Of a user
+// it tells, without reading anything, what it tells of who has said nothing, but for a
+// proof.
 func (s *server) getConsent(w http.ResponseWriter, r *http.Request) error {
 	q := web.ParseQuery(r)
 	token, _ := q.One("token")
@@ -132,13 +145,31 @@ func (s *server) getConsent(w http.ResponseWriter, r *http.Request) error {
 	if err := person.CheckID("distinct_id", distinctID); err != nil {
 		return err
 	}
-	docs, err := s.intake.optOuts(r.Context(), t, []string{distinctID})
+	by, err := t.speaker(r.Context(), distinctID, r.Header.Get(proofHeader), time.Now())
 	if err != nil {
 		return err
 	}
-	answer.State = docs[0].State
+	if identity.Judge(askOf(distinctID, t.UserIDs), by) == identity.Taken {
+		docs, err := s.intake.optOuts(r.Context(), t, []string{distinctID})
+		if err != nil {
+			return err
+		}
+		answer.State = cmp.Or(docs[0].Own, consent.Unset)
+		if by != event.ByToken {
+			answer.State = docs[0].State
+		}
+	}
 	writeJSON(w, http.StatusOK, answer)
 	return nil
+}
+
+// askOf is the row of the rule for who asks what an identity has said.
+func askOf(distinctID string, ids identity.UserIDs) identity.Said {
+	switch identity.FormOf(distinctID, ids) {
+	case identity.Device, identity.Either:
+		return identity.ConsentAskOwn
+	}
+	return identity.ConsentAskUser
 }
 
 // consentTarget finds the project of a token, which may also come as that of
@@ -161,46 +192,4 @@ func (s *server) consentTarget(ctx context.Context, token string, r *http.Reques
 	}
 	// A person's word is taken whatever the project has accepted.
 	return t, t.checkOrigin(r)
-}
-
-// heed remembers what a person has just said, before it is stored.
-func (in *intake) heed(t *target, distinctID string, state consent.State) {
-	in.persons.age(time.Now())
-	in.persons.put(personID{t.project, strings.Clone(distinctID)}, state == consent.Denied)
-}
-
-// optOuts reads what the edge database says of persons.
-func (in *intake) optOuts(ctx context.Context, t *target, ids []string) ([]person.OptOut, error) {
-	refs := make([]*firestore.DocumentRef, len(ids))
-	for i, id := range ids {
-		refs[i] = person.OptOutRef(in.edge, t.project, person.MakeKey(t.Secret, id))
-	}
-	ctx, cancel := context.WithTimeout(ctx, in.timeout)
-	defer cancel()
-	docs, err := in.edge.GetAll(ctx, refs)
-	if err != nil {
-		return nil, fmt.Errorf("read opt-outs: %w", err)
-	}
-	all := make([]person.OptOut, len(docs))
-	for i, doc := range docs {
-		if all[i], err = person.ReadOptOut(doc); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-// optIns finds the persons in out who grant consent by an event among those
-// chosen, and takes them out of it: store is going to keep what comes with it.
-func optIns(out map[string]bool, p *event.Parsed, chosen func(int) bool) (granted []string) {
-	if len(out) == 0 {
-		return nil
-	}
-	for i := range p.Events {
-		if e := &p.Events[i]; e.Name == person.OptInEvent && out[e.DistinctID] && chosen(i) {
-			granted = append(granted, e.DistinctID)
-			delete(out, e.DistinctID)
-		}
-	}
-	return granted
 }

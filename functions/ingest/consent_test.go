@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lethe-analytics/lethe/shared/consent"
+	"github.com/lethe-analytics/lethe/shared/identity"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/project"
 )
@@ -29,9 +30,13 @@ func (s *system) atEdge(id string, doc any) {
 }
 
 // askConsent is the answer to GET /consent.
-func (s *system) askConsent(token, id string) answer {
+func (s *system) askConsent(id, proof string) answer {
 	s.t.Helper()
-	return s.do(s.request("GET", "/consent?"+url.Values{"token": {token}, "distinct_id": {id}}.Encode(), "", ""))
+	r := s.request("GET", "/consent?"+url.Values{"token": {s.Token}, "distinct_id": {id}}.Encode(), "", "")
+	if proof != "" {
+		r.Header.Set("Lethe-Identity-Proof", proof)
+	}
+	return s.do(r)
 }
 
 func TestSayConsent(t *testing.T) {
@@ -72,19 +77,80 @@ func TestSayConsent(t *testing.T) {
 func TestAskConsent(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, nil)
-	s.atEdge("older", map[string]any{"at": time.Now()})
+	const uuid = "0b8a1c1e-6f0e-4d8e-9a63-0b8a1c1e6f0e"
+	s.atEdge("$device:older", map[string]any{"at": time.Now()})
 	for _, state := range []consent.State{consent.Granted, consent.Denied, consent.Unset} {
-		s.atEdge(string("/"+state), person.OptOut{State: state, At: time.Now()})
+		s.atEdge("$device:"+string(state), person.OptOut{State: state, At: time.Now(), Own: state})
 	}
-	for id, want := range map[string]string{"never seen": "unset", "older": "denied", "/granted": "granted", "/denied": "denied", "/unset": "unset"} {
-		if a := s.askConsent(s.Token, id); a.code != 200 || a.body != `{"state":"`+want+`","default":"granted"}` || a.header.Get("Cache-Control") != "no-store" {
-			t.Errorf("%s: %d %s", id, a.code, a.body)
+	s.atEdge(uuid, person.OptOut{State: consent.Denied, At: time.Now(), Own: consent.Denied})
+	// Anybody can join a device to a user: what the user has said, the device is not told.
+	s.atEdge("$device:joined", person.OptOut{State: consent.Denied, At: time.Now(), By: "key"})
+	s.atEdge("$device:own", person.OptOut{State: consent.Denied, At: time.Now(), By: "key", Own: consent.Granted})
+	for id, want := range map[string]string{"$device:new": "unset", "$device:older": "unset", "$device:granted": "granted", "$device:denied": "denied",
+		"$device:unset": "unset", "$device:joined": "unset", "$device:own": "granted", uuid: "denied"} {
+		if a := s.askConsent(id, ""); a.code != 200 || a.body != `{"state":"`+want+`","default":"granted"}` || a.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: got %d %s, want %s", id, a.code, a.body, want)
 		}
 	}
-	s.post("/track", jsonType, "["+s.event("older", "")+","+s.event("/denied", "")+","+s.event("/granted", "")+","+s.event("/unset", "")+"]")
-	if events, _, _ := s.published(2); events[0].DistinctID != "/granted" || events[1].DistinctID != "/unset" {
-		t.Errorf("%+v", events)
+	s.post("/track", jsonType, "["+s.event("$device:older", "")+","+s.event("$device:denied", "")+","+s.event("$device:joined", "")+
+		","+s.event("$device:granted", "")+","+s.event("$device:unset", "")+"]")
+	if events, _, _ := s.published(2); events[0].DistinctID != "$device:granted" || events[1].DistinctID != "$device:unset" {
+		t.Errorf("got %+v, want those of the two who have not denied", events)
 	}
+}
+
+// By token GET /consent tells of a user what it tells of somebody who never was, and
+// reads nothing to do so.
+func TestAskConsentOfUser(t *testing.T) {
+	t.Parallel()
+	const uuid = "0b8a1c1e-6f0e-4d8e-9a63-0b8a1c1e6f0e"
+	s := newSystem(t, func(p *project.Project) { p.UserIDs = identity.UserIDsUUID })
+	never := s.askConsent("never seen", "")
+	if never.code != 200 || never.body != `{"state":"unset","default":"granted"}` {
+		t.Fatalf("got %d %s, want unset", never.code, never.body)
+	}
+	for _, id := range []string{"denied@example.com", "42", uuid} {
+		for _, state := range []consent.State{consent.Denied, consent.Granted} {
+			s.atEdge(id, person.OptOut{State: state, At: time.Now(), By: "key", Own: state})
+			a := s.askConsent(id, "")
+			for _, h := range []http.Header{never.header, a.header} {
+				h.Del("Date")
+				h.Del("X-Request-Id")
+			}
+			if a.code != never.code || a.body != never.body || fmt.Sprint(a.header) != fmt.Sprint(never.header) {
+				t.Errorf("%s who has %s: got %d %s %v, want %s", id, state, a.code, a.body, a.header, never.body)
+			}
+		}
+	}
+	s.stallEdge() // whoever reads gets no answer
+	if a := s.askConsent("42", ""); a.code != 200 {
+		t.Errorf("got %d %s, want an answer without a look at the database", a.code, a.body)
+	}
+	if a := s.askConsent("$device:x", ""); a.code != 503 {
+		t.Errorf("got %d %s of a device, want a look at the database", a.code, a.body)
+	}
+}
+
+// What is said with a token counts against its rate.
+func TestConsentRate(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t, nil)
+	token, _ := s.create(project.TokenRecord{RateLimit: 1})
+	one := s.eventOf(token, "ann")
+	if a := s.post("/track", jsonType, "["+strings.Repeat(one+",", 1998)+one+"]"); a.body != "1" { // the burst is 2,000
+		t.Fatalf("got %d %s, want 1", a.code, a.body)
+	}
+	codes := map[int]int{}
+	for range 4 {
+		a := s.post("/consent", jsonType, `{"token":"`+token+`","distinct_id":"ann","state":"denied"}`)
+		if codes[a.code]++; a.code == 429 && a.header.Get("Retry-After") == "" {
+			t.Error("got no Retry-After, want one")
+		}
+	}
+	if codes[202] == 0 || codes[429] == 0 || codes[202]+codes[429] != 4 { // one fits, or one more in a second
+		t.Errorf("got %v, want some of 202 and then 429", codes)
+	}
+	s.published(1999 + codes[202])
 }
 
 // Tokens come in the ways that SDKs can send them.
@@ -146,7 +212,7 @@ func TestBadConsents(t *testing.T) {
 	if a := s.post("/consent", jsonType, `{"token":"`+strings.Repeat("a", 33<<10)+`"}`); a.code != 413 {
 		t.Error(a.code)
 	}
-	if a := s.askConsent(s.Token, "null"); a.code != 400 {
+	if a := s.askConsent("null", ""); a.code != 400 {
 		t.Error(a.code)
 	}
 	if a := s.do(s.request("PUT", "/consent", jsonType, "{}")); a.code != 405 || a.header.Get("Allow") == "" {

@@ -1,7 +1,8 @@
 // Package ingest takes events and profile operations from SDKs.
 //
 //	SDK ─▶ /track /engage /import ─▶ event.Parse… ─▶ intake ─▶ token, origin, DPA, rate, opt-outs (edge database)
-//	    /consent ─▶ person.Statement ──────────────────┴─▶ queue.Group ─▶ topic events ─▶ store
+//	    /consent ─▶ person.Statement ──────────────────┤   by token, with proof, or by service account: event.Speaker
+//	                                                   └─▶ queue.Group ─▶ topic events ─▶ store
 //
 // A request is answered only after Pub/Sub has stored what it brought. Ingest
 // reads the edge database and publishes; it can read nothing that it collects. It

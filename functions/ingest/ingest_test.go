@@ -177,6 +177,42 @@ func TestTrackForms(t *testing.T) {
 	}
 }
 
+// Half of a surrogate pair costs neither an event nor a profile's update, unless it is in
+// the id of a person.
+func TestHalfPairs(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t, nil)
+	one := s.event("ann", `,"title":"cut \ud83d","a\ude00":["\ud83d"]`)
+	update := func(id string) string {
+		return `{"$token":"` + s.Token + `","$distinct_id":"` + id + `","$set":{"title":"cut \ud83d","a\ude00":["\ud83d"]}}`
+	}
+	for name, got := range map[string]answer{
+		"/track":  s.post("/track?verbose=1", jsonType, one),
+		"/import": s.imports(s.Token, "", "?strict=1", ndjsonType, one+"\n"),
+		"/engage": s.post("/engage?verbose=1", jsonType, update("ann")),
+	} {
+		if want := map[bool]string{false: `{"status":1,"error":null}`, true: `{"code":200,"num_records_imported":1,"status":"OK"}`}[name == "/import"]; got.body != want {
+			t.Errorf("%s: got %d %s, want %s", name, got.code, got.body, want)
+		}
+	}
+	const want = `{"title":"cut \ufffd","a\ufffd":["\ufffd"]}`
+	events, ops, _ := s.published(3)
+	texts := []string{ops[0].Value}
+	for _, e := range events {
+		texts = append(texts, e.Properties)
+	}
+	for _, text := range texts {
+		if plain := strings.ReplaceAll(text, "\ufffd", `\ufffd`); plain != want {
+			t.Errorf("got %s, want %s", text, want)
+		}
+	}
+	for path, body := range map[string]string{"/track": strings.Replace(one, `"ann"`, `"ann\ud83d"`, 1), "/engage": update(`ann\ud83d`)} {
+		if got := s.post(path+"?verbose=1", jsonType, body); !strings.Contains(got.body, "distinct_id holds half of a surrogate pair") || !strings.Contains(got.body, `"status":0`) {
+			t.Errorf("%s: got %d %s, want a refusal", path, got.code, got.body)
+		}
+	}
+}
+
 func TestTrackAnswers(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, nil)
@@ -324,26 +360,35 @@ func TestQueueDown(t *testing.T) {
 func TestEdgeDown(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, nil)
+	c := s.stallEdge()
+	ask := func() *http.Request {
+		return s.request("GET", "/consent?token="+s.Token+"&distinct_id=$device:ann", "", "")
+	}
+	s.unavailable(ask())
+	s.serve(c)
+	s.unavailable(ask())
+}
+
+// stallEdge lets the edge database answer no more, while the tenant's token is remembered.
+func (s *system) stallEdge() ingest.Config {
+	s.t.Helper()
 	var stalled atomic.Bool
-	conn := local.Dial(t, os.Getenv("FIRESTORE_EMULATOR_HOST"), grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
+	conn := local.Dial(s.t, os.Getenv("FIRESTORE_EMULATOR_HOST"), grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 		return &stallingConn{Conn: conn, stalled: &stalled, closed: make(chan struct{})}, err
 	}))
 	var err error
-	if s.Edge, err = gcp.OpenFirestore(t.Context(), s.Config, topology.EdgeDatabase, option.WithGRPCConn(conn)); err != nil {
-		t.Fatal(err)
+	if s.Edge, err = gcp.OpenFirestore(s.t.Context(), s.Config, topology.EdgeDatabase, option.WithGRPCConn(conn)); err != nil {
+		s.t.Fatal(err)
 	}
 	c := config(s.Tenant)
 	c.EdgeTimeout = 500 * time.Millisecond
 	s.serve(c)
 	if a := s.do(s.request("POST", "/track", jsonType, s.event("bob", ""))); a.body != "1" {
-		t.Fatalf("%d %s", a.code, a.body)
+		s.t.Fatalf("got %d %s, want 1", a.code, a.body)
 	}
 	stalled.Store(true)
-	ask := func() *http.Request { return s.request("GET", "/consent?token="+s.Token+"&distinct_id=ann", "", "") }
-	s.unavailable(ask())
-	s.serve(c)
-	s.unavailable(ask())
+	return c
 }
 
 // stallingConn is a connection on which nothing arrives any more, from a moment on.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"cloud.google.com/go/firestore"
@@ -12,7 +11,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/lethe-analytics/lethe/shared/consent"
 	"github.com/lethe-analytics/lethe/shared/project"
 	"github.com/lethe-analytics/lethe/shared/security"
 )
@@ -26,9 +24,9 @@ const (
 // intake knows what the edge database says, and remembers it for a while.
 type intake struct {
 	edge     *firestore.Client
-	timeout  time.Duration               // of what is read at a time
-	tokens   *cache[string, *target]     // by token hash; nil: unknown
-	persons  *cache[personID, bool]      // true: opted out
+	timeout  time.Duration           // of what is read at a time
+	tokens   *cache[string, *target] // by token hash; nil: unknown
+	persons  *cache[personID, hint]
 	dpas     *cache[dpas, []project.DPA] // the versions of the agreement
 	limiters *limiters
 }
@@ -36,7 +34,7 @@ type intake struct {
 // target is where a token's events go.
 type target struct {
 	project string
-	user    string        // of a service account
+	user    string        // of a service account; empty: it is an SDK token's
 	origins []string      // of pages that may use the token; none: all
 	limiter *rate.Limiter // nil: none
 	expires time.Time     // of the token; zero: does not
@@ -46,15 +44,12 @@ type target struct {
 	project.Intake
 }
 
-// personID names a person in the cache, which lives in memory only.
-type personID struct{ project, distinctID string }
-
 func newIntake(edge *firestore.Client, timeout, ttl time.Duration) *intake {
 	return &intake{
 		edge:     edge,
 		timeout:  timeout,
 		tokens:   newCache[string, *target](ttl, maxTokens),
-		persons:  newCache[personID, bool](ttl, maxPersons),
+		persons:  newCache[personID, hint](ttl, maxPersons),
 		dpas:     newCache[dpas, []project.DPA](ttl, 1),
 		limiters: newLimiters(),
 	}
@@ -126,56 +121,4 @@ func (in *intake) read(ctx context.Context, path string, into any) (bool, error)
 		return false, fmt.Errorf("decode intake settings: %w", err)
 	}
 	return true, nil
-}
-
-// optedOut finds which of the persons must not be recorded: an early drop, so
-// that their events never reach Pub/Sub; store has the last word. The ids may
-// repeat; the answer holds those who are opted out.
-func (in *intake) optedOut(ctx context.Context, t *target, n int, distinctID func(int) string) (map[string]bool, error) {
-	in.persons.age(time.Now())
-	var out map[string]bool
-	var unknown map[string]bool
-	last := ""
-	for i := range n {
-		id := distinctID(i)
-		if id == last || id == "" {
-			continue
-		}
-		last = id
-		denied, known := in.persons.get(personID{t.project, id})
-		switch {
-		case !known:
-			unknown = mark(unknown, id)
-		case denied:
-			out = mark(out, id)
-		}
-	}
-	if len(unknown) == 0 {
-		return out, nil
-	}
-	ids := make([]string, 0, len(unknown))
-	for id := range unknown {
-		ids = append(ids, id)
-	}
-	said, err := in.optOuts(ctx, t, ids)
-	if err != nil {
-		return nil, err
-	}
-	for i, o := range said {
-		denied := o.State == consent.Denied
-		// The id is cut out of a request's text, which the cache must not keep alive.
-		in.persons.put(personID{t.project, strings.Clone(ids[i])}, denied)
-		if denied {
-			out = mark(out, ids[i])
-		}
-	}
-	return out, nil
-}
-
-func mark(set map[string]bool, id string) map[string]bool {
-	if set == nil {
-		set = map[string]bool{}
-	}
-	set[id] = true
-	return set
 }

@@ -95,7 +95,7 @@ func TestAskDefault(t *testing.T) {
 	s := newSystem(t, func(p *project.Project) {
 		p.Consent = consent.Defaults{Default: consent.Granted, Regions: map[string]consent.State{"DE": consent.Denied}, GPC: true}
 	})
-	s.atEdge("a/b ☕", person.OptOut{State: consent.Denied})
+	s.atEdge("$device:a/b ☕", person.OptOut{State: consent.Denied, Own: consent.Denied})
 	ask := func(set func(http.Header)) answer {
 		r := s.request("GET", "/consent?token="+s.Token, "", "")
 		set(r.Header)
@@ -105,7 +105,7 @@ func TestAskDefault(t *testing.T) {
 		`{"state":"unset","default":"granted"}`:  func(h http.Header) { h.Set("DNT", "1"); h.Set(consent.RegionHeader, "FR") },
 		`{"state":"unset","default":"denied"}`:   func(h http.Header) { h.Set(consent.RegionHeader, "DE") },
 		`{"state":"unset","default":"denied"} `:  func(h http.Header) { h.Set("Sec-GPC", "1") },
-		`{"state":"denied","default":"granted"}`: func(h http.Header) { h.Set("Lethe-Distinct-Id", "a%2Fb%20%E2%98%95") },
+		`{"state":"denied","default":"granted"}`: func(h http.Header) { h.Set("Lethe-Distinct-Id", "$device:a%2Fb%20%E2%98%95") },
 		`{"state":"unset","default":"granted"} `: func(h http.Header) { h.Set("Lethe-Distinct-Id", "bob") },
 	} {
 		if a := ask(set); a.code != 200 || a.body != strings.TrimSpace(want) || a.header.Get("Cache-Control") != "no-store" {

@@ -33,6 +33,7 @@ import (
 	"github.com/lethe-analytics/lethe/shared/consent"
 	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/identity"
 )
 
 // DefaultRetentionDays is five years, leap days included.
@@ -49,8 +50,11 @@ type Project struct {
 	Regions       []string         `firestore:"regions"`
 	Settings      int              `firestore:"settings"` // the number of their Version
 	DPA           Accepted         `firestore:"dpa"`
-	Revision      int              `firestore:"revision"`       // of what Intake has
-	RetentionDays int              `firestore:"retention_days"` // the rest of it: package retention
+	Revision      int              `firestore:"revision"`           // of what Intake has
+	RetentionDays int              `firestore:"retention_days"`     // the rest of it: package retention
+	UserIDs       identity.UserIDs `firestore:"user_ids,omitempty"` // what the project's own user ids look like
+	// IdentitySecrets prove identities; the newest first.
+	IdentitySecrets []IdentitySecret `firestore:"identity_secrets,omitempty"`
 	// Contacts are e-mail addresses that are told of incidents.
 	Contacts []string `firestore:"contacts,omitempty"`
 	// ForbidStaff keeps the processor's staff out, whatever they are granted.
@@ -59,14 +63,16 @@ type Project struct {
 
 // Intake is what ingest must know of a project.
 type Intake struct {
-	Secret   []byte           `firestore:"secret"` // of the opt-out hashes; equals Project.Secret
-	Consent  consent.Defaults `firestore:"consent"`
-	DPA      Accepted         `firestore:"dpa"`
-	Revision int              `firestore:"revision"`
+	Secret          []byte           `firestore:"secret"` // of the opt-out hashes; equals Project.Secret
+	Consent         consent.Defaults `firestore:"consent"`
+	DPA             Accepted         `firestore:"dpa"`
+	UserIDs         identity.UserIDs `firestore:"user_ids,omitempty"`
+	IdentitySecrets []IdentitySecret `firestore:"identity_secrets,omitempty"`
+	Revision        int              `firestore:"revision"`
 }
 
 func (p *Project) intake() Intake {
-	return Intake{Secret: p.Secret, Consent: p.Consent, DPA: p.DPA, Revision: p.Revision}
+	return Intake{Secret: p.Secret, Consent: p.Consent, DPA: p.DPA, UserIDs: p.UserIDs, IdentitySecrets: p.IdentitySecrets, Revision: p.Revision}
 }
 
 var validID = regexp.MustCompile(`^[a-z][a-z0-9-]{1,62}$`)

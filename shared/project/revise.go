@@ -14,9 +14,9 @@ import (
 
 // change is what is to become of a project's document, with a record of the change.
 type change struct {
-	fields map[string]any // of the project; none: all is as it should be
-	record *firestore.DocumentRef
-	value  any // of the record
+	fields map[string]any         // of the project; none: all is as it should be
+	record *firestore.DocumentRef // nil: none is kept
+	value  any                    // of the record
 }
 
 // maxTurns is how often a change is tried against others at the same time, of which
@@ -45,8 +45,10 @@ func revise(ctx context.Context, db gcp.Databases, id string, decide func(p *Pro
 			updates = append(updates, firestore.Update{Path: name, Value: c.fields[name]})
 		}
 		err = db.Default.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
-			if err := tx.Create(c.record, c.value); err != nil {
-				return err
+			if c.record != nil {
+				if err := tx.Create(c.record, c.value); err != nil {
+					return err
+				}
 			}
 			return tx.Update(ref, updates, firestore.LastUpdateTime(snap.UpdateTime))
 		})

@@ -17,6 +17,7 @@ import (
 	"github.com/lethe-analytics/lethe/shared/consent"
 	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/gcp"
+	"github.com/lethe-analytics/lethe/shared/identity"
 )
 
 // Settings are the controller's instructions for the processing (GDPR Art. 28(3)(a)),
@@ -25,6 +26,7 @@ type Settings struct {
 	Consent  consent.Defaults `firestore:"consent" json:"consent"`
 	Purposes []Purpose        `firestore:"purposes" json:"purposes"`
 	Regions  []string         `firestore:"regions" json:"data_regions"` // of Google Cloud, where data may be
+	UserIDs  identity.UserIDs `firestore:"user_ids" json:"user_ids"`    // what the app's own user ids look like
 }
 
 // Purpose is what data is processed for, and on what basis.
@@ -60,6 +62,9 @@ var (
 func (s *Settings) Check() error {
 	if err := checkConsent(s.Consent); err != nil {
 		return err
+	}
+	if !s.UserIDs.Valid() {
+		return fault.InField("user_ids", `must be "uuid", "other", or "" where that is not known`)
 	}
 	if len(s.Purposes) > maxPurposes {
 		return fault.InField("purposes", "are %d; at most %d are taken", len(s.Purposes), maxPurposes)
@@ -119,7 +124,9 @@ func CheckName(name string) string {
 }
 
 // Current are the project's settings.
-func (p *Project) Current() Settings { return Settings{p.Consent, p.Purposes, p.Regions}.Whole() }
+func (p *Project) Current() Settings {
+	return Settings{p.Consent, p.Purposes, p.Regions, p.UserIDs}.Whole()
+}
 
 // Whole is the same with no list or map nil, as they are stored, told and compared.
 func (s Settings) Whole() Settings {
@@ -149,7 +156,7 @@ func SetSettings(ctx context.Context, db gcp.Databases, id string, to Settings, 
 		}
 		n := p.Settings + 1
 		return change{
-			fields: map[string]any{"consent": to.Consent, "purposes": to.Purposes, "regions": to.Regions, "settings": n},
+			fields: map[string]any{"consent": to.Consent, "purposes": to.Purposes, "regions": to.Regions, "user_ids": to.UserIDs, "settings": n},
 			record: versionRef(db.Default.Doc("projects/"+id), n),
 			value:  Version{Number: n, Settings: to, By: by, At: time.Now().UTC()},
 		}, nil

@@ -25,10 +25,11 @@ type Token struct {
 	Revision  int       `firestore:"revision,omitempty"`   // of its TokenRecord
 }
 
-// TokenRecord is an SDK token as it is listed.
+// TokenRecord is an SDK token, or a service account, as it is listed.
 type TokenRecord struct {
 	ID        string      `firestore:"-"` // stays when it is rotated
 	Name      string      `firestore:"name"`
+	User      string      `firestore:"user,omitempty"` // of a service account, for good; empty: it is an SDK token
 	Origins   []string    `firestore:"origins"`
 	RateLimit int         `firestore:"rate_limit"`
 	Created   time.Time   `firestore:"created"`
@@ -80,8 +81,12 @@ func tokenRef(db *firestore.Client, project, id string) *firestore.DocumentRef {
 	return db.Doc("projects/" + project + "/tokens/" + id)
 }
 
-// CreateToken makes an SDK token as the record says, and returns it.
+// CreateToken makes an SDK token, or the secret of a service account, as the record says,
+// and returns it.
 func CreateToken(ctx context.Context, db gcp.Databases, project string, rec TokenRecord) (token string, _ *TokenRecord, err error) {
+	if rec.User != "" && len(rec.Origins) > 0 {
+		return "", nil, noOrigins()
+	}
 	token = makeToken()
 	rec.Hash, rec.Created, rec.Revision = Hash(token), now(), 1
 	rec.ID = idOf(rec.Hash)

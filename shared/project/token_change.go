@@ -16,6 +16,11 @@ import (
 // errNoToken is what there is to say of a token that is unknown or revoked.
 func errNoToken() error { return fault.New(fault.NotFound, "there is no such token") }
 
+// noOrigins is why a service account has none: its secret is to be in no page.
+func noOrigins() error {
+	return fault.InField("origins", "no page may have the secret of a service account")
+}
+
 // RotateToken gives a token a new secret and returns it. Those before work for as long
 // as the overlap says, but not longer than they would have.
 func RotateToken(ctx context.Context, db gcp.Databases, project, id string, overlap time.Duration) (token string, rec *TokenRecord, err error) {
@@ -51,6 +56,12 @@ func UpdateToken(ctx context.Context, db gcp.Databases, project, id string, to T
 	return changeToken(ctx, db, project, id, func(rec *TokenRecord) error {
 		if rec.Revoked {
 			return errNoToken()
+		}
+		if to.User != "" && to.User != rec.User {
+			return fault.InField("user", "stays as it was made")
+		}
+		if rec.User != "" && len(to.Origins) > 0 {
+			return noOrigins()
 		}
 		rec.Name, rec.Origins, rec.RateLimit = to.Name, to.Origins, to.RateLimit
 		return nil
@@ -126,7 +137,7 @@ func syncToken(ctx context.Context, db gcp.Databases, project, id string) (*Toke
 			if now.Revision >= rec.Revision {
 				continue
 			}
-			t := Token{Project: project, ID: id, Origins: rec.Origins, RateLimit: rec.RateLimit, Expires: secrets[i].Expires, Revision: rec.Revision}
+			t := Token{Project: project, ID: id, User: rec.User, Origins: rec.Origins, RateLimit: rec.RateLimit, Expires: secrets[i].Expires, Revision: rec.Revision}
 			if rec.Revoked {
 				t.Expires = earlier(t.Expires, rec.Gone.Add(-forget))
 			}

@@ -5,7 +5,7 @@
 //
 // On the device there are, in localStorage unless told otherwise, and only while allowed:
 //
-//   lethe_TOKEN                  the entry {id, user, consent, said, say, def, at}; once opted out
+//   lethe_TOKEN                  the entry {id, user, proof, consent, said, say, def, at}; once opted out
 //                                {out: 1}, with {said, erase} until the server knows
 //   lethe_TOKEN_TIME-N-RANDOM    one waiting item: its path, a space, its JSON
 //
@@ -15,6 +15,7 @@
 const KEEPALIVE = 60000; // bytes; browsers give all that outlives a page 64 KiB
 const TIMEOUT = 30000; // milliseconds for one request
 const MAX_DELAY = 300000; // milliseconds between two tries, unless the server asks for more
+const UNTOLD = 2000; // milliseconds that a grant has to be stored, of which the server does not tell
 const YEAR = 31536000; // seconds that a cookie lives
 
 const DEFAULTS = {
@@ -33,7 +34,7 @@ const DEFAULTS = {
 
 let token, options, name;
 let jar, disk; // where the entry is, and where the queue
-let who; // the last identify of this page: in memory, also where nothing may be stored
+let who, sure; // the last identify of this page, and its proof: in memory, also where nothing may be stored
 let def; // the default that the server told, where there is no entry
 let held = []; // calls made before the default is known
 let own = new Set(); // keys of items of this page
@@ -95,10 +96,25 @@ function save(entry) {
 function entry() {
   let s = load();
   if (!s.id) {
-    s = { ...s, id: who || random(), user: !!who, def, at: who ? 0 : Date.now() };
+    s = { ...s, ...fresh(), def, at: who ? 0 : Date.now() };
     save(s);
   }
   return s;
+}
+
+// fresh is who a new entry is of: whom the app has named, or this device.
+const fresh = () => (who ? { id: who, user: true, proof: sure } : { id: "$device:" + random(), user: false });
+
+// self is who speaks, as far as anybody is known.
+function self() {
+  const { id, proof } = load();
+  return id ? { distinct_id: id, proof } : who && { distinct_id: who, proof: sure };
+}
+
+// proofOf is that of an id, if the entry is of it.
+function proofOf(id) {
+  const s = load();
+  return s.id === id ? s.proof : undefined;
 }
 
 // wipe removes all that is on the device, and leaves the mark of who has opted out.
@@ -151,47 +167,71 @@ function attempt(what) {
   }
 }
 
-const standing = (id) =>
-  call("/consent?token=" + encodeURIComponent(token), undefined, id && { "Lethe-Distinct-Id": encodeURIComponent(id) });
+const standing = (id, proof) =>
+  call("/consent?token=" + encodeURIComponent(token), undefined, id && {
+    "Lethe-Distinct-Id": encodeURIComponent(id), ...(proof && { "Lethe-Identity-Proof": proof }) });
 
-// check learns what the person has said on other devices, and what the default is now.
+// told says whether the server tells this page what somebody has said: of a device, or with
+// proof.
+const told = (id, proof) => !!proof || id.startsWith("$device:");
+
+// check learns what the person has said on other devices, if that is told, and what the
+// default is now.
 async function check() {
-  const { id } = load();
-  const answer = await standing(id);
+  const { id, proof } = load();
+  const asked = told(id, proof);
+  let answer;
+  try {
+    answer = await standing(asked ? id : undefined, proof);
+  } catch (err) {
+    if (!err.permanent || !proof) throw err;
+    const s = load();
+    if (s.proof === proof) save({ ...s, proof: undefined }); // it has expired, say
+    return;
+  }
   const s = load();
   if (s.id !== id || statement) return; // something newer was said meanwhile
   if (answer.state === "denied") return wipe({ out: 1 });
   if (answer.state === "granted") s.consent = "granted";
   else if (s.consent && !s.at) s.say = 1; // was said before the person was identified
-  else delete s.consent;
+  else if (asked) delete s.consent;
   s.def = answer.default;
   s.at = Date.now();
   save(s);
 }
 
 // tell brings a statement to the server. One that grants is known there before the
-// next event is sent, or the event could overtake it and be dropped.
+// next event is sent, or the event could overtake it and be dropped; where the server does
+// not tell, it has a while.
 async function tell(said, erase) {
   requests.forEach((abort) => abort.abort()); // what was said before must not arrive after it
   failures = notBefore = 0;
   const mine = statement = {
     requests: [["/consent", JSON.stringify({ token, ...said })]],
   };
-  if (erase) mine.requests.unshift(["/engage", JSON.stringify([{ $token: token, $distinct_id: said.distinct_id, $delete: "" }])]);
+  if (erase) mine.requests.unshift(["/engage", JSON.stringify([{ $token: token, $distinct_id: said.distinct_id, $identity_proof: said.proof, $delete: "" }])]);
   for (let asked = 0; statement === mine; ) {
     try {
       while (mine.requests.length) {
         await call(...mine.requests[0], undefined, requests);
         mine.requests.shift();
       }
-      if (said.state === "denied" || asked > 8 || (await standing(said.distinct_id)).state === said.state) break;
-      await sleep(50 * 2 ** asked++);
-    } catch (err) {
-      if (err.permanent) {
-        console.warn("lethe: the consent was refused:", err.message);
+      if (said.state === "denied" || asked > 8) break;
+      if (!told(said.distinct_id, said.proof)) {
+        await sleep(UNTOLD);
         break;
       }
-      await sleep(backoff(err));
+      if ((await standing(said.distinct_id, said.proof)).state === said.state) break;
+      await sleep(50 * 2 ** asked++);
+    } catch (err) {
+      if (err.permanent && said.proof) { // it has expired, say; the token may say it too
+        const { proof } = said;
+        said = { ...said, proof: undefined };
+        mine.requests = mine.requests.map(([path, body]) => [path, without(proof, body)]);
+      } else if (err.permanent) {
+        console.warn("lethe: the consent was refused:", err.message);
+        break;
+      } else await sleep(backoff(err));
     }
   }
   if (statement !== mine) return;
@@ -205,6 +245,9 @@ async function tell(said, erase) {
   }
   await flush();
 }
+
+// without takes a proof out of a request.
+const without = (proof, body) => JSON.stringify(JSON.parse(body), (_, v) => (v === proof ? undefined : v));
 
 // ---- the network
 
@@ -321,7 +364,7 @@ async function drain() {
     acts.forEach(attempt);
     if (statement) return; // it calls flush when it is through
     const s = load();
-    if (s.say) return void tell({ ...s.said, distinct_id: s.id });
+    if (s.say) return void tell({ ...s.said, ...self() });
     const batch = take(KEEPALIVE);
     if (!checked && s.id && Date.now() - s.at > options.consentInterval && (!looked || batch.keys.length)) {
       looked = checked = true;
@@ -423,27 +466,29 @@ export function init(t, o) {
 export function track(event, properties) {
   const item = { event: String(event), properties: { ...properties, token, time: Date.now(), $insert_id: random() } };
   act(() => {
-    item.properties.distinct_id = entry().id;
-    enqueue("/track", item);
+    const { id, proof } = entry();
+    enqueue("/track", { ...item, properties: { ...item.properties, distinct_id: id, $identity_proof: proof } });
   });
 }
 
 // link records that two ids are one person.
 function link(event, distinct_id, properties) {
-  enqueue("/track", { event, properties: { ...properties, token, distinct_id, time: Date.now(), $insert_id: random() } });
+  enqueue("/track", { event, properties: { ...properties, token, distinct_id, $identity_proof: proofOf(distinct_id), time: Date.now(), $insert_id: random() } });
 }
 
-/** Names the person. What was done before on this device is hers. */
-export function identify(id) {
+/** Names the person, with the app's proof of it. What was done before on this device is hers. */
+export function identify(id, { proof } = {}) {
   id = String(id);
   who = id;
+  sure = proof;
   act(() => {
-    const { id: old, user, def, ...rest } = entry();
+    const s = entry();
+    const { id: old, user, def, ...rest } = s;
     if (old !== id) {
       // Somebody else on the same device is not the same person, and has not said the same.
-      save({ ...(user ? {} : rest), id, user: true, def, at: 0 });
+      save({ ...(user ? {} : rest), id, user: true, proof, def, at: 0 });
       if (!user) link("$identify", id, { $identified_id: id, $anon_distinct_id: old });
-    }
+    } else if (proof) save({ ...s, proof });
     looked = false; // she may have opted out elsewhere
     flush();
   });
@@ -456,13 +501,16 @@ export function alias(other, original) {
 
 /** Sets properties of the person's profile. */
 export function set(properties) {
-  act(() => enqueue("/engage", { $token: token, $distinct_id: entry().id, $set: properties }));
+  act(() => {
+    const { id, proof } = entry();
+    enqueue("/engage", { $token: token, $distinct_id: id, $identity_proof: proof, $set: properties });
+  });
 }
 
 /** Forgets the person on this device, say at logout; the mark of an opt-out stays. */
 export function reset() {
   started();
-  who = undefined;
+  who = sure = undefined;
   const s = load();
   if (s.out) return;
   leave();
@@ -491,16 +539,15 @@ export function optIn(o) {
   started();
   const { out, erase, ...old } = load();
   const said = say("granted", o);
-  const s = { def, ...old, id: old.id || who || random(), user: old.user || !!who, consent: "granted", said, say: 1, at: 0 };
-  save(s);
-  return tell({ ...said, distinct_id: s.id });
+  save({ def, ...(old.id ? old : { ...old, ...fresh() }), consent: "granted", said, say: 1, at: 0 });
+  return tell({ ...said, ...self() });
 }
 
 /** Takes consent back: clears the device at once, but for what the server is yet to be told; done once it knows. */
 export function optOut(o = {}) {
   started();
-  const id = load().id || who;
-  const said = id && { ...say("denied", o), distinct_id: id };
+  const by = self();
+  const said = by && { ...say("denied", o), ...by };
   wipe({ out: 1, said, erase: o.erase });
   requests.forEach((abort) => abort.abort());
   statement = undefined;
@@ -514,11 +561,11 @@ export const hasOptedOut = () => !!load().out;
 export function clearConsent() {
   started();
   const s = load();
-  const id = s.id || who || (s.out && s.said || {}).distinct_id;
+  const { distinct_id, proof } = self() || s.out && s.said || {};
   def = s.def || def;
   wipe();
   statement = undefined;
-  if (id && (s.out || s.consent)) return tell({ state: "unset", distinct_id: id });
+  if (distinct_id && (s.out || s.consent)) return tell({ state: "unset", distinct_id, proof });
   return flush();
 }
 

@@ -42,8 +42,8 @@ export interface Statement {
 export function init(token: string, options?: Options): void;
 /** Records an event, with its properties and nothing else. Not kept for later where consent is denied. */
 export function track(event: string, properties?: Properties): void;
-/** Names the person. What was done before on this device is hers; who was named before is somebody else. */
-export function identify(id: string): void;
+/** Names the person. What was done before on this device is hers; who was named before is somebody else. With the proof that the app's server has made of the id, Lethe takes what is said of her for her own word: her opt-out is heeded on her other devices. */
+export function identify(id: string, options?: { proof?: string }): void;
 /** Says that another id is the same person as the original; default: this one. */
 export function alias(alias: string, original?: string): void;
 /** Sets properties of the person's profile. */
@@ -52,9 +52,9 @@ export function set(properties: Properties): void;
 export function reset(): void;
 /** Grants consent. Done once the server knows; events may be tracked at once. */
 export function optIn(options?: Statement & { purposes?: Purposes }): Promise<void>;
-/** Takes consent back. The device is cleared at once, but for the mark and, until the server knows it, the statement; done once it knows, and so the person's other devices. With erase her profile is deleted too. */
+/** Takes consent back. The device is cleared at once, but for the mark and, until the server knows it, the statement; done once it knows. Her other devices learn it if they have a proof of her; what the others send, Lethe drops. With erase her profile is deleted too: a user's only with proof, else that waits for the customer. */
 export function optOut(options?: Statement & { purposes?: Purposes; erase?: boolean }): Promise<void>;
-/** Whether the person has opted out, here or, as far as it is known, on another device. */
+/** Whether the person has opted out, here or, as far as it is told, on another device. */
 export function hasOptedOut(): boolean;
 /** Takes back what was said; the default holds again. */
 export function clearConsent(): Promise<void>;
