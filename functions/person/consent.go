@@ -3,12 +3,16 @@ package person
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/consent"
+	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/person"
+	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/web"
 )
 
@@ -30,19 +34,17 @@ type Consent struct {
 	NoticeVersion string                   `json:"notice_version,omitempty"`
 	Source        string                   `json:"source,omitempty"`
 	At            time.Time                `json:"at,omitzero"`
-}
-
-// ConsentHistory is the answer to GET /v1/people/{distinct_id}/consent.
-type ConsentHistory struct {
-	Consent
-	History    []Consent `json:"history"`               // the newest first
-	NextCursor string    `json:"next_cursor,omitempty"` // absent at the end
+	By            string                   `json:"by,omitempty"` // token, proof or key
 }
 
 func newConsent(c person.Consent) Consent {
+	by := ""
+	if c.State != "" {
+		by = event.ParseSpeaker(c.By).String()
+	}
 	return Consent{
 		State: cmp.Or(c.State, consent.Unset), Purposes: c.Purposes, Basis: c.Basis,
-		NoticeVersion: c.NoticeVersion, Source: c.Source, At: c.At,
+		NoticeVersion: c.NoticeVersion, Source: c.Source, At: c.At, By: by,
 	}
 }
 
@@ -54,7 +56,7 @@ func (s *server) setConsent(ctx context.Context, caller *access.Call, w http.Res
 	if err := web.ParseQuery(r).Err(); err != nil {
 		return err
 	}
-	key, err := s.keyOf(ctx, caller, r.PathValue("distinct_id"))
+	key, err := s.identify(ctx, caller, "distinct_id", r.PathValue("distinct_id"))
 	if err != nil {
 		return err
 	}
@@ -67,52 +69,31 @@ func (s *server) setConsent(ctx context.Context, caller *access.Call, w http.Res
 	if err != nil {
 		return err
 	}
-	current, err := person.SetConsent(ctx, s.databases, caller.Project, key, c)
+	c.By = event.ByKey.String()
+	current, spread, err := person.SetConsent(ctx, s.databases, caller.Project, key, c)
 	if err != nil {
 		return err
+	}
+	if spread {
+		if err := s.publishSpread(ctx, caller.Project, key); err != nil {
+			return err
+		}
 	}
 	web.WriteJSON(w, newConsent(current))
 	return nil
 }
 
-// consent answers GET /v1/people/{distinct_id}/consent.
-func (s *server) consent(ctx context.Context, caller *access.Call, w http.ResponseWriter, r *http.Request) error {
-	q := web.ParseQuery(r)
-	limit := q.Int("limit", defaultConsentsLimit, 1, maxConsentsLimit)
-	cursor, _ := q.One("cursor")
-	if err := q.Err(); err != nil {
-		return err
-	}
-	key, err := s.keyOf(ctx, caller, r.PathValue("distinct_id"))
-	if err != nil {
-		return err
-	}
-	doc, err := s.document(ctx, caller.Project, key)
-	if err != nil {
-		return err
-	}
-	history, next, err := person.Consents(ctx, s.db, caller.Project, key, cursor, limit)
-	if err != nil {
-		return err
-	}
-	a := ConsentHistory{Consent: newConsent(doc.Consent), History: make([]Consent, len(history)), NextCursor: next}
-	for i, c := range history {
-		a.History[i] = newConsent(c)
-	}
-	web.WriteJSON(w, a)
-	return nil
+// publishSpread starts the job that tells the edge database of the person's other
+// identities (the store function's LinkWorker).
+func (s *server) publishSpread(ctx context.Context, project string, key person.Key) error {
+	return s.publishJob(ctx, project, "spread", key)
 }
 
-// keyOf is the key of a person who need not exist.
-func (s *server) keyOf(ctx context.Context, caller *access.Call, distinctID string) (person.Key, error) {
-	if err := person.CheckID("distinct_id", distinctID); err != nil {
-		return "", err
-	}
-	secret, err := s.secret(ctx, caller.Project)
+// publishJob gives the link worker a job about an identity.
+func (s *server) publishJob(ctx context.Context, project, job string, key person.Key) error {
+	data, err := json.Marshal(map[string]person.Key{job: key})
 	if err != nil {
-		return "", err
+		return fmt.Errorf("write a job: %w", err)
 	}
-	key := person.MakeKey(secret, distinctID)
-	caller.About(key)
-	return key, nil
+	return s.links.Publish(ctx, data, map[string]string{queue.AttrProject: project})
 }

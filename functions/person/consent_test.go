@@ -87,8 +87,10 @@ func TestConsent(t *testing.T) {
 			t.Errorf("%q: %+v", id, second)
 		}
 		a := d.consents(id, "")
-		if fmt.Sprint(a.Consent) != fmt.Sprint(second) || fmt.Sprint(a.History) != fmt.Sprint([]functionperson.Consent{second, first}) || a.NextCursor != "" {
-			t.Errorf("%q: %+v", id, a)
+		known := map[string]string{"ann": "ann"}[id]
+		want := functionperson.ConsentHistory{Consent: second, History: []functionperson.SaidConsent{{Consent: second, DistinctID: known}, {Consent: first, DistinctID: known}}}
+		if fmt.Sprint(a) != fmt.Sprint(want) || second.By != "key" {
+			t.Errorf("%q: got %+v, want %+v", id, a, want)
 		}
 		snaps, err := d.Edge.GetAll(t.Context(), []*firestore.DocumentRef{person.OptOutRef(d.Edge, d.Project.ID, person.MakeKey(d.Project.Secret, id))})
 		if err != nil {

@@ -1,18 +1,20 @@
 // Package person reads what is known of one person: the profile, and the timeline
 // of events. It also rectifies it, restricts it, and takes consent.
 //
-//	/v1/people/{distinct_id}         ─▶ person.Doc
-//	/v1/people/{distinct_id}/events  ─▶ chunk.PersonDays, the newest first ─▶ page ─▶ next_cursor
-//	/v1/people/{distinct_id}/consent, …/restriction  ─▶ all who are one person, in one transaction
-//	/v1/rectifications               ─▶ package request ─▶ topic rectifications ─▶ PersonWorker
+//	/v1/people/{distinct_id}          ─▶ the person's document, and what its identities say of links
+//	/v1/people/{distinct_id}/events   ─▶ chunk.PersonDays of each identity, the newest first ─▶ page ─▶ next_cursor
+//	/v1/people/{distinct_id}/links    ─▶ person.Connect, person.Disconnect ─▶ join.Settle
+//	/v1/people/{distinct_id}/consent  ─▶ the person's document ─▶ topic links: opt-outs of the other identities
+//	/v1/people/{distinct_id}/restriction ─▶ the person's document
+//	/v1/rectifications                ─▶ package request ─▶ topic rectifications ─▶ PersonWorker
 //
 // A distinct_id is one segment of the path, percent-encoded. It is turned into
-// the person's key at once and stands in no log.
+// the identity's key at once and stands in no log. What is asked of one identity is
+// answered for the person whose it is (package person).
 package person
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"time"
 	"unicode/utf8"
@@ -20,8 +22,6 @@ import (
 	"cloud.google.com/go/firestore"
 	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
 	"github.com/hashicorp/golang-lru/v2/expirable"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/fault"
@@ -56,19 +56,26 @@ func open(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return New(c, guard, dbs, request.Publishers{Tasks: queue.NewPublisher(ps, topology.TopicRectifications, c.PublishTimeout)}), nil
+	return New(c, guard, dbs, request.Publishers{Tasks: queue.NewPublisher(ps, topology.TopicRectifications, c.PublishTimeout)},
+		queue.NewPublisher(ps, topology.TopicLinks, c.PublishTimeout)), nil
 }
 
 // New makes the function's handler.
-func New(c Config, guard *access.Guard, dbs gcp.Databases, rectifications request.Publishers) http.Handler {
-	s := &server{config: c, databases: dbs, db: dbs.Default, rectifications: rectifications, secrets: expirable.NewLRU[string, []byte](1000, nil, time.Hour)}
+func New(c Config, guard *access.Guard, dbs gcp.Databases, rectifications request.Publishers, links *queue.Publisher) http.Handler {
+	s := &server{
+		config: c, databases: dbs, db: dbs.Default, rectifications: rectifications, links: links,
+		secrets: expirable.NewLRU[string, []byte](1000, nil, time.Hour),
+	}
 	guard = guard.Within(c.Timeout)
 	return web.Mux(
-		guard.Route(http.MethodGet, "/v1/people/{distinct_id}", s.reader(s.profile)),
-		guard.Route(http.MethodGet, "/v1/people/{distinct_id}/events", s.reader(s.events)),
-		guard.Route(http.MethodGet, "/v1/people/{distinct_id}/consent", s.consent),
+		guard.Route(http.MethodGet, "/v1/people/{distinct_id}", s.reader(s.readProfile)),
+		guard.Route(http.MethodGet, "/v1/people/{distinct_id}/events", s.reader(s.readEvents)),
+		guard.Route(http.MethodGet, "/v1/people/{distinct_id}/links", s.reader(s.listLinks)),
+		guard.Route(http.MethodPost, "/v1/people/{distinct_id}/links", s.createLink),
+		guard.Route(http.MethodDelete, "/v1/people/{distinct_id}/links/{other}", s.deleteLink),
+		guard.Route(http.MethodGet, "/v1/people/{distinct_id}/consent", s.readConsent),
 		guard.Route(http.MethodPut, "/v1/people/{distinct_id}/consent", s.setConsent),
-		guard.Route(http.MethodGet, "/v1/people/{distinct_id}/restriction", s.restriction),
+		guard.Route(http.MethodGet, "/v1/people/{distinct_id}/restriction", s.readRestriction),
 		guard.Route(http.MethodPut, "/v1/people/{distinct_id}/restriction", s.restrict),
 		guard.Route(http.MethodDelete, "/v1/people/{distinct_id}/restriction", s.unrestrict),
 		guard.Route(http.MethodPost, "/v1/rectifications", s.rectify),
@@ -84,16 +91,19 @@ type server struct {
 	secrets   *expirable.LRU[string, []byte] // by project; a project's secret never changes
 
 	rectifications request.Publishers
+	links          *queue.Publisher
 }
 
-// subject is the person that a request is about.
+// subject is the person that a request is about, by one of its identities.
 type subject struct {
+	*person.Standing
 	project string
 	secret  []byte // of the project
-	key     person.Key
-	doc     person.Doc
-	members []person.Member // all who are one with the person, itself included, the head first
+	privacy bool   // the caller may know keys, and who is restricted
 }
+
+// counted is an answer whose items the access log counts.
+type counted interface{ items() int }
 
 // reader finds the person and writes what is answered of it as JSON.
 func (s *server) reader(answer func(context.Context, subject, *http.Request) (any, error)) access.Handler {
@@ -102,56 +112,58 @@ func (s *server) reader(answer func(context.Context, subject, *http.Request) (an
 		if err != nil {
 			return err
 		}
-		if p.doc.Restriction != nil && !call.Role.Includes(project.Privacy) {
-			return nobody()
-		}
 		body, err := answer(ctx, p, r)
 		if err != nil {
 			return err
 		}
-		if page, ok := body.(*Timeline); ok {
-			call.Count(len(page.Events))
+		if page, ok := body.(counted); ok {
+			call.Count(page.items())
 		}
 		web.WriteJSON(w, body)
 		return nil
 	}
 }
 
-// find reads a person. Of one who was erased a document remains that knows no
-// distinct_id: that person is not there.
+// find reads a person whom the caller may know. Of an identity that was erased a
+// document remains that knows no distinct_id: that identity is not there.
 func (s *server) find(ctx context.Context, call *access.Call, distinctID string) (subject, error) {
-	projectID := call.Project
 	if !utf8.ValidString(distinctID) {
 		return subject{}, fault.InField("distinct_id", "not valid UTF-8")
 	}
-	secret, err := s.secret(ctx, projectID)
+	secret, err := s.secret(ctx, call.Project)
 	if err != nil {
 		return subject{}, err
 	}
-	p := subject{project: projectID, secret: secret, key: person.MakeKey(secret, distinctID)}
-	call.About(p.key)
-	if p.members, p.doc, err = s.cluster(ctx, projectID, p.key); err != nil {
+	key := person.MakeKey(secret, distinctID)
+	call.About(key)
+	found, err := s.standing(ctx, call.Project, key)
+	if err != nil {
 		return subject{}, err
 	}
-	if p.doc.DistinctID == "" {
+	p := subject{Standing: found, project: call.Project, secret: secret, privacy: call.Role.Includes(project.Privacy)}
+	if p.Own.Doc.DistinctID == "" || p.Person.Doc.Restriction != nil && !p.privacy {
 		return subject{}, nobody()
 	}
 	return p, nil
 }
 
-// document reads a person's document, which is empty where there is none.
-func (s *server) document(ctx context.Context, projectID string, key person.Key) (doc person.Doc, err error) {
-	snap, err := person.Ref(s.db, projectID, key).Get(ctx)
-	if status.Code(err) == codes.NotFound {
-		return doc, nil
+// standing reads an identity, which need not be there, and its person.
+func (s *server) standing(ctx context.Context, projectID string, key person.Key) (*person.Standing, error) {
+	return person.Find(person.Reader(ctx, s.db), s.db, projectID, key)
+}
+
+// identify is the key of an identity that need not be there.
+func (s *server) identify(ctx context.Context, caller *access.Call, field, distinctID string) (person.Key, error) {
+	if err := person.CheckID(field, distinctID); err != nil {
+		return "", err
 	}
+	secret, err := s.secret(ctx, caller.Project)
 	if err != nil {
-		return doc, fmt.Errorf("read person: %w", err)
+		return "", err
 	}
-	if err := snap.DataTo(&doc); err != nil {
-		return doc, fmt.Errorf("decode person: %w", err)
-	}
-	return doc, nil
+	key := person.MakeKey(secret, distinctID)
+	caller.About(key)
+	return key, nil
 }
 
 func nobody() error { return fault.New(fault.NotFound, "the project has no such person") }

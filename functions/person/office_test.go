@@ -31,6 +31,7 @@ type office struct {
 	*world
 	ps      *pubsub.Client
 	pubs    request.Publishers
+	links   *queue.Publisher
 	privacy string // key
 	intake  http.Handler
 }
@@ -39,8 +40,9 @@ func newOffice(t testing.TB) *office {
 	o := &office{world: newWorld(t)}
 	o.ps = o.OpenPubSub(t)
 	o.pubs = request.Publishers{Tasks: queue.NewPublisher(o.ps, topology.TopicRectifications, 30*time.Second)}
-	o.handler = functionperson.New(functionperson.Config{Timeout: time.Minute}, o.Guard(t), o.Databases, o.pubs)
-	o.intake = store.New(o.Databases, o.dead(topology.TopicEvents))
+	o.links = queue.NewPublisher(o.ps, topology.TopicLinks, 30*time.Second)
+	o.handler = functionperson.New(functionperson.Config{Timeout: time.Minute}, o.Guard(t), o.Databases, o.pubs, o.links)
+	o.intake = store.New(o.Databases, o.dead(topology.TopicEvents), o.links)
 	o.privacy = o.newKey(project.Privacy)
 	return o
 }
@@ -54,6 +56,12 @@ func (o *office) work(slice time.Duration) {
 	o.t.Helper()
 	o.Work(o.t, o.ps, topology.TopicRectifications, "person-worker",
 		functionperson.NewWorker(functionperson.Config{Slice: slice}, o.Default, o.dead(topology.TopicRectifications), o.pubs))
+}
+
+// workOnLinks works on what events say of who is who, until the test ends.
+func (o *office) workOnLinks() {
+	o.t.Helper()
+	o.Work(o.t, o.ps, topology.TopicLinks, "link-worker", store.NewLinker(o.Databases, o.dead(topology.TopicLinks)))
 }
 
 // deliver gives the store function a message until it is acknowledged.
@@ -102,10 +110,8 @@ func (o *office) until(id string, want request.Status) (a functionperson.Rectifi
 	return a
 }
 
-func (o *office) personKey(id string) person.Key { return person.MakeKey(o.Project.Secret, id) }
-
 func (o *office) personRef(id string) *firestore.DocumentRef {
-	return person.Ref(o.Default, o.Project.ID, o.personKey(id))
+	return person.Ref(o.Default, o.Project.ID, o.keyOf(id))
 }
 
 func (o *office) personDoc(id string) (d person.Doc) {

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/lethe-analytics/lethe/shared/event"
 )
@@ -43,10 +44,12 @@ func (p *placed) size() int {
 }
 
 // page keeps the first events after a position, up to a number and a size, of all
-// that are added in any order.
+// that are added in any order, by many at a time.
 type page struct {
 	limit int
 	after *position
+
+	mu    sync.Mutex
 	kept  last // those kept
 	bytes int
 	end   *position // the first that did not fit: nothing from here on belongs to the page
@@ -56,6 +59,8 @@ func newPage(limit int, after *position) *page { return &page{limit: limit, afte
 
 // add offers an event to the page.
 func (p *page) add(e *event.Event) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.after != nil && e.Time > p.after.time || p.end != nil && e.Time < p.end.time {
 		return nil
 	}
@@ -77,22 +82,30 @@ func (p *page) add(e *event.Event) error {
 	return nil
 }
 
-// closed reports whether no event of a day before this one can be on the page, and
-// that something comes after it.
-func (p *page) closed(day string) bool { return p.end != nil && p.end.time.Day() >= day }
+// firstDay is the first day that can have an event for the page, of those from a day on:
+// where something comes after the page, none before the day of that.
+func (p *page) firstDay(from string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.end == nil {
+		return from
+	}
+	return max(from, p.end.time.Day())
+}
 
-// answer writes the page down, with a cursor if something comes after it.
-func (p *page) answer(cursors *sealer) (*Timeline, error) {
+// answer writes the page down, with a cursor if something comes after it. Other identities
+// in the events are shown by the names that are known.
+func (p *page) answer(seal func(position) string, known *names) (*Timeline, error) {
 	slices.SortFunc(p.kept, func(a, b placed) int { return a.compare(b.position) })
 	t := &Timeline{Events: make([]Event, len(p.kept))}
 	for i := range p.kept {
 		var err error
-		if t.Events[i], err = newEvent(&p.kept[i].event); err != nil {
+		if t.Events[i], err = newEvent(&p.kept[i].event, known); err != nil {
 			return nil, err
 		}
 	}
 	if p.end != nil {
-		t.NextCursor = cursors.seal(p.kept[len(p.kept)-1].position)
+		t.NextCursor = seal(p.kept[len(p.kept)-1].position)
 	}
 	return t, nil
 }

@@ -24,8 +24,8 @@ func TestProfile(t *testing.T) {
 	w.person(w.Project, "gone", person.Doc{ErasedAt: seen, FirstSeen: seen})
 	w.person(w.newProject("other"), "cleo", person.Doc{DistinctID: "cleo"})
 	for id, want := range map[string]string{
-		"ann": `{"distinct_id":"ann","distinct_ids":["ann"],"first_seen":"2026-02-01T12:30:00Z","profile":{"plan":"pro","n":1.5,"l":[1]},"consent":{"state":"denied"}}`,
-		"bob": `{"distinct_id":"bob","distinct_ids":["bob"],"first_seen":"2026-02-01T12:30:00Z","profile":{},"consent":{"state":"unset"}}`,
+		"ann": `{"distinct_id":"ann","distinct_ids":["ann"],"identities":1,"first_seen":"2026-02-01T12:30:00Z","profile":{"plan":"pro","n":1.5,"l":[1]},"consent":{"state":"denied"}}`,
+		"bob": `{"distinct_id":"bob","distinct_ids":["bob"],"identities":1,"first_seen":"2026-02-01T12:30:00Z","profile":{},"consent":{"state":"unset"}}`,
 	} {
 		if rec := w.get("/v1/people/" + id); rec.Code != http.StatusOK || strings.TrimSpace(rec.Body.String()) != want || rec.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%d %s", rec.Code, rec.Body)

@@ -38,12 +38,17 @@ type rectifyBody struct {
 		Set   jsontext.Value `json:"set"`
 	} `json:"events"`
 	Reason string `json:"reason"`
+	Scope  string `json:"scope"`
 }
+
+// scopePerson asks for all of the person, where the distinct_id is of a device alone.
+const scopePerson = "person"
 
 // rectification is the parameters of a request.
 type rectification struct {
 	ProfileNames []string `json:"profile_names,omitempty"`
 	EventNames   []string `json:"event_names,omitempty"`
+	Scope        string   `json:"scope,omitempty"`
 	values       `json:"-"`
 }
 
@@ -122,12 +127,14 @@ func (b *rectifyBody) check() (*rectification, error) {
 		return nil, fault.InField("reason", "is required")
 	case utf8.RuneCountInString(b.Reason) > maxReason:
 		return nil, fault.InField("reason", "is longer than %d characters", maxReason)
+	case b.Scope != "" && b.Scope != scopePerson:
+		return nil, fault.InField("scope", "must be %s, or absent", scopePerson)
 	case len(b.Profile) == 0 && len(b.Events) == 0:
 		return nil, fault.New(fault.Invalid, "name what to change: profile, events or both")
 	case len(b.Events) > maxRectifyItems:
 		return nil, fault.InField("events", "has %d items; at most %d are taken", len(b.Events), maxRectifyItems)
 	}
-	p := &rectification{}
+	p := &rectification{Scope: b.Scope}
 	var err error
 	if len(b.Profile) > 0 {
 		if p.Profile, p.ProfileNames, err = amend.CheckValues("profile", string(b.Profile)); err != nil {

@@ -19,6 +19,7 @@ type Rectification struct {
 	request.Answer
 	Reason     string               `json:"reason"` // empty once the person has been erased
 	Properties RectifiedNames       `json:"properties"`
+	Scope      string               `json:"scope,omitempty"`  // as it was asked for
 	Counts     *RectificationCounts `json:"counts,omitempty"` // once it is done
 }
 
@@ -31,7 +32,7 @@ type RectifiedNames struct {
 // RectificationCounts says what was found and changed. A person who is not there
 // has zeros.
 type RectificationCounts struct {
-	Persons int            `json:"persons"` // distinct_ids that are this person's
+	Persons int            `json:"persons"` // distinct_ids that the rectification covers
 	Profile profile.Counts `json:"profile"`
 	Events  chunk.Counts   `json:"events"`
 }
@@ -47,7 +48,8 @@ func newRectification(r *request.Request) (*Rectification, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Rectification{Answer: request.NewAnswer(r), Reason: r.Reason, Properties: RectifiedNames{Profile: p.ProfileNames, Events: p.EventNames}}
+	a := &Rectification{Answer: request.NewAnswer(r), Reason: r.Reason, Scope: p.Scope,
+		Properties: RectifiedNames{Profile: p.ProfileNames, Events: p.EventNames}}
 	if r.Result != "" {
 		a.Counts = &RectificationCounts{}
 		if err := json.Unmarshal([]byte(r.Result), a.Counts); err != nil {

@@ -2,18 +2,13 @@ package person
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"cloud.google.com/go/firestore"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/lethe-analytics/lethe/shared/amend"
 	"github.com/lethe-analytics/lethe/shared/chunk"
-	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/profile"
 	"github.com/lethe-analytics/lethe/shared/request"
@@ -25,137 +20,130 @@ type rectifyJob struct {
 	slice  *request.Slice
 	params *rectification
 	named  person.Key // of the distinct_id that was asked about
-	gone   []string   // properties of the member at hand that were erased since it was asked
 	pos    *progress
+	saved  time.Time
 }
 
-// member goes on with one distinct_id; done is false when the time is over.
-func (j *rectifyJob) member(ctx context.Context, key person.Key) (done bool, err error) {
-	doc, amended, err := j.amend(ctx, key)
+// rectifyMember goes on with one identity; done is false when the time is over.
+func (j *rectifyJob) rectifyMember(ctx context.Context, step person.Step) (done bool, err error) {
+	if j.pos.Member != step.Key {
+		j.pos.Member, j.pos.Here = step.Key, step.At
+		j.enterStage(stageAmend)
+	}
+	doc, news, amended, err := j.amendDocument(ctx, step.Key)
 	if err != nil {
 		return false, err
 	}
 	if !amended { // erased since: there is nothing to rectify
-		return true, j.next(ctx, stageAmend)
+		return true, j.leaveMember(ctx)
 	}
+	j.pos.Found = j.pos.Found || news
 	set, err := amend.Compile(doc.Amendments)
 	if err != nil {
 		return false, err
 	}
 	if j.pos.Stage == stageAmend {
-		if doc.DistinctID != "" {
-			j.pos.Counts.Persons++
+		j.enterStage(stageOps)
+	}
+	if j.pos.Stage == stageOps {
+		if err := j.amendOps(ctx, step.Key, &doc, set); err != nil {
+			return false, err
 		}
-		if err := j.next(ctx, stageProfile); err != nil {
+		j.enterStage(stageChunks)
+	}
+	for clean := false; !clean; {
+		if done, clean, err = j.amendChunks(ctx, step.Key, set); err != nil || !done {
 			return false, err
 		}
 	}
-	if j.pos.Stage == stageProfile {
-		if err := j.profile(ctx, key, doc, set); err != nil {
-			return false, err
-		}
-		if err := j.next(ctx, stageChunks); err != nil {
-			return false, err
-		}
+	if doc.DistinctID != "" {
+		j.pos.Counts.Persons++
 	}
-	for j.pos.Stage != stageAmend {
-		if done, err := j.chunks(ctx, key, set); err != nil || !done {
-			return false, err
-		}
-	}
-	return true, nil
+	return true, j.leaveMember(ctx)
 }
 
-// next saves that the next stage has been reached; stageAmend is that of the next
-// member.
-func (j *rectifyJob) next(ctx context.Context, to stage) error {
-	j.pos.Stage, j.pos.Cursor, j.pos.Dirty = to, "", false
-	if to == stageAmend {
-		j.pos.Next++
+// enterStage begins the next stage.
+func (j *rectifyJob) enterStage(to stage) { j.pos.Stage, j.pos.Cursor, j.pos.Dirty = to, "", false }
+
+// saveAfter is how long a worker goes on before it saves how far it has come: a killed one
+// does that much again.
+const saveAfter = time.Second
+
+// leaveMember notes that an identity is finished.
+func (j *rectifyJob) leaveMember(ctx context.Context) error {
+	j.pos.Behind, j.pos.Member, j.pos.Here = j.pos.Here, "", ""
+	j.enterStage(stageAmend)
+	if time.Since(j.saved) < saveAfter {
+		return nil
 	}
+	j.saved = time.Now()
 	return j.slice.Save(ctx, j.pos)
 }
 
-// amend puts the amendments on the person's document, once, and reads it. They are
-// there also for a person whom nothing has been stored of: it may be on its way. What
-// was erased after the rectification was asked for is not set again by it, though it
-// comes later.
-func (j *rectifyJob) amend(ctx context.Context, key person.Key) (doc person.Doc, amended bool, err error) {
+// amendDocument puts the amendments on the document of an identity, once, and reads it.
+// They are there also for one of which nothing has been stored: it may be on its way. What
+// was erased after the rectification was asked for is not set again by it, though it comes
+// later.
+func (j *rectifyJob) amendDocument(ctx context.Context, key person.Key) (doc person.Doc, news, amended bool, err error) {
 	ref := person.Ref(j.db, j.slice.Project, key)
 	err = j.db.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
-		doc, amended = person.Doc{}, false
-		snap, err := tx.Get(ref)
-		if err != nil && status.Code(err) != codes.NotFound {
+		news, amended = false, false
+		all, err := tx.GetAll([]*firestore.DocumentRef{ref})
+		if err != nil {
 			return err
 		}
-		if err == nil {
-			if err := snap.DataTo(&doc); err != nil {
-				return fmt.Errorf("decode person: %w", err)
+		doc = person.Doc{}
+		if all[0].Exists() {
+			if err := all[0].DataTo(&doc); err != nil {
+				return fmt.Errorf("decode identity: %w", err)
 			}
 		}
 		if !doc.AfterFence(j.slice.Created) {
 			return nil
 		}
-		amended, j.gone = true, nil
-		for _, a := range doc.Amendments {
-			if a.At.After(j.slice.Created) {
-				j.gone = append(j.gone, a.Properties...)
-			}
-		}
-		if j.mine(doc) >= 0 {
+		if amended = true; j.isAmended(&doc) {
 			return nil
 		}
-		mine, err := amend.Without(j.params.amendments(), j.gone)
+		mine, err := amend.Without(j.params.amendments(), j.erasedSince(&doc))
 		if err != nil {
 			return err
 		}
-		if doc.Amendments, _, err = amend.Add(doc.Amendments, time.Now(), j.slice.ID, mine); err != nil {
+		if doc.Amendments, _, err = amend.Add(doc.Amendments, j.pos.At, j.slice.ID, mine); err != nil {
 			return err
 		}
+		news = true
 		return tx.Set(ref, map[string]any{"amendments": doc.Amendments}, firestore.MergeAll)
 	})
 	if err != nil {
-		return doc, false, fmt.Errorf("amend a person: %w", err)
+		return doc, false, false, fmt.Errorf("amend an identity: %w", err)
 	}
-	return doc, amended, nil
+	return doc, news, amended, nil
 }
 
-// mine is where the request's amendments begin; -1: nowhere.
-func (j *rectifyJob) mine(doc person.Doc) int {
-	return slices.IndexFunc(doc.Amendments, func(a amend.Amendment) bool { return a.Request == j.slice.ID })
+// erasedSince are the properties that were erased since the rectification was asked for.
+func (j *rectifyJob) erasedSince(doc *person.Doc) (gone []string) {
+	for _, a := range doc.Amendments {
+		if a.At.After(j.slice.Created) {
+			gone = append(gone, a.Properties...)
+		}
+	}
+	return gone
 }
 
-// profile amends operations and profile. The new values become an operation of the
-// distinct_id that was asked about, and of those that had such properties.
-func (j *rectifyJob) profile(ctx context.Context, key person.Key, doc person.Doc, set *amend.Set) error {
-	if j.params.Profile == "" {
+// amendOps amends the operations of one identity. The profile is folded when all have been
+// amended: Top says until then that it is stale.
+func (j *rectifyJob) amendOps(ctx context.Context, key person.Key, doc *person.Doc, set *amend.Set) error {
+	if j.params.Profile == "" || !doc.Operates && key != j.pos.Top {
 		return nil
 	}
-	had, err := profile.Parse(doc.Profile)
-	if err != nil {
-		return err
-	}
-	values, err := profile.Parse(j.params.Profile)
-	if err != nil {
-		return err
-	}
-	for _, name := range j.gone {
-		delete(values, name)
-	}
-	var add []event.Op
-	known := key == j.named || slices.ContainsFunc(j.params.ProfileNames, func(n string) bool { _, ok := had[n]; return ok })
-	if known && len(values) > 0 {
-		add = []event.Op{{DistinctID: doc.DistinctID, Name: "$set", Value: values.JSON(),
-			Received: event.Millis(doc.Amendments[j.mine(doc)].At.UnixMilli()), Request: j.slice.ID}}
-	}
-	n, err := profile.Amend(ctx, j.db, j.slice.Project, key, set, add...)
+	n, err := profile.AmendOps(ctx, j.db, j.slice.Project, key, j.pos.Top, set)
 	j.pos.Counts.Profile.Add(n)
 	return err
 }
 
-// chunks goes through the stored events, and through them again until a pass finds
-// nothing to change.
-func (j *rectifyJob) chunks(ctx context.Context, key person.Key, set *amend.Set) (done bool, err error) {
+// amendChunks goes through the stored events, and through them again until a pass finds
+// nothing to change: clean is true then. done is false when the time is over.
+func (j *rectifyJob) amendChunks(ctx context.Context, key person.Key, set *amend.Set) (done, clean bool, err error) {
 	unfit := set.Unfit()
 	n, next, done, err := chunk.Amend(ctx, j.db, j.slice.Project, key, set, j.pos.Cursor, j.slice.Time)
 	j.pos.Cursor = next
@@ -165,14 +153,13 @@ func (j *rectifyJob) chunks(ctx context.Context, key person.Key, set *amend.Set)
 	} else {
 		j.pos.Unfit += set.Unfit() - unfit
 	}
-	j.pos.Counts.Events.Add(n)
+	j.pos.Counts.Events.Add(n) // also of what failed later: it will not be found again
 	switch {
-	case err != nil: // what was done before it counts, for it will not be found again
-		return false, errors.Join(err, j.slice.Save(ctx, j.pos))
-	case !done:
-		return false, j.slice.Save(ctx, j.pos)
-	case j.pos.Stage == stageVerify && !j.pos.Dirty:
-		return true, j.next(ctx, stageAmend)
+	case err != nil || !done:
+		return false, false, err
+	case j.pos.Dirty:
+		j.enterStage(stageVerify)
+		return true, false, nil
 	}
-	return true, j.next(ctx, stageVerify)
+	return true, true, nil
 }

@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
+	"time"
 
 	"cloud.google.com/go/firestore"
 
 	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/gcp"
 	"github.com/lethe-analytics/lethe/shared/person"
+	"github.com/lethe-analytics/lethe/shared/profile"
 	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/request"
 	"github.com/lethe-analytics/lethe/shared/topology"
@@ -46,30 +47,40 @@ func NewWorker(c Config, db *firestore.Client, dead *queue.Publisher, pubs reque
 
 // rectifier works on rectifications.
 //
-//	cluster ─▶ its turn ─▶ for each distinct_id: amend ─▶ profile ─▶ chunks ─▶ verify ─▶ the cluster again ─▶ finish
+//	whom it covers ─▶ its turn ─▶ for each identity: amend ─▶ operations ─▶ chunks ─▶ verify
+//	  ─▶ those who came meanwhile, until there are none ─▶ the profile ─▶ finish
 type rectifier struct {
 	db *firestore.Client
 }
 
-// stage is what is to be done next for a member.
+// stage is what is to be done next for an identity.
 type stage string
 
 const (
-	stageAmend   stage = ""        // amendments on the document of the person: from here on nothing is stored unamended
-	stageProfile stage = "profile" // operations and profile
-	stageChunks  stage = "chunks"  // stored events
-	stageVerify  stage = "verify"  // all of it again, until there is nothing left to change
+	stageAmend  stage = ""       // amendments on its document: from here on nothing is stored unamended
+	stageOps    stage = "ops"    // profile operations
+	stageChunks stage = "chunks" // stored events
+	stageVerify stage = "verify" // all of them again, until there is nothing left to change
 )
 
-// progress is where a slice begins: the position of the request.
+// progress is where a slice begins: the position of the request. It does not grow with the
+// identities of the person.
 type progress struct {
-	Members  []person.Key        `json:"members,omitempty"` // distinct_ids that are the person's
-	Next     int                 `json:"next"`              // of the members
+	Top      person.Key          `json:"top,omitempty"`    // whose identities are covered: the person, as of the asking
+	Whole    bool                `json:"whole,omitempty"`  // it covers them all, and not Top alone
+	At       time.Time           `json:"at,omitzero"`      // of the amendments
+	Pass     int                 `json:"pass,omitempty"`   // over the identities
+	Found    bool                `json:"found,omitempty"`  // this pass has found an identity that those before had not
+	Behind   person.Place        `json:"behind,omitempty"` // this pass has done all up to there
+	Member   person.Key          `json:"member,omitempty"` // that is in hand
+	Here     person.Place        `json:"here,omitempty"`   // where it stands
 	Stage    stage               `json:"stage,omitempty"`
 	Cursor   string              `json:"cursor,omitempty"` // among the chunks
 	Dirty    bool                `json:"dirty,omitempty"`  // this pass of the verification found something
 	Unfit    int                 `json:"unfit,omitempty"`  // events without room
 	Counts   RectificationCounts `json:"counts"`
+	TurnOf   person.Key          `json:"turn_of,omitempty"` // whose identities' other requests are waited for
+	TurnAt   person.Place        `json:"turn_at,omitempty"`
 	Turn     bool                `json:"turn,omitempty"`     // what was asked for before is finished
 	Finished bool                `json:"finished,omitempty"` // the new values are gone from the request
 	Failure  string              `json:"failure,omitempty"`  // of one that is finished
@@ -96,8 +107,7 @@ func (w *rectifier) work(ctx context.Context, s *request.Slice) (request.Outcome
 	return request.Outcome{Done: true, Result: pos.Counts}, nil
 }
 
-// slice goes on with the distinct_ids of the person; done is false when the time is
-// over.
+// slice goes on with the identities of the person; done is false when the time is over.
 func (w *rectifier) slice(ctx context.Context, s *request.Slice, pos *progress) (done bool, err error) {
 	job := &rectifyJob{rectifier: w, slice: s, pos: pos}
 	if job.params, err = readParams(s.Request); err != nil {
@@ -110,51 +120,38 @@ func (w *rectifier) slice(ctx context.Context, s *request.Slice, pos *progress) 
 	if len(part.IDs) == 0 { // erased since
 		return true, nil
 	}
-	job.named = part.Keys[0]
-	for {
-		grown, err := w.cluster(ctx, s.Project, job.named, pos)
-		if err != nil {
-			return false, err
-		}
-		if !grown && pos.Next == len(pos.Members) {
-			return true, nil
-		}
-		if mine, err := job.turn(ctx); err != nil || !mine {
-			return false, err
-		}
-		for pos.Next < len(pos.Members) {
-			if done, err := job.member(ctx, pos.Members[pos.Next]); err != nil || !done || !s.Time() {
-				return false, err
-			}
-		}
+	job.named, job.saved = part.Keys[0], time.Now()
+	if done, err = job.goOn(ctx); err != nil || !done {
+		return false, errors.Join(err, s.Save(ctx, pos))
 	}
+	return true, nil
 }
 
-// cluster adds to the members who has become one with the person, and reports
-// whether there are any.
-func (w *rectifier) cluster(ctx context.Context, project string, named person.Key, pos *progress) (grown bool, err error) {
-	get := func(refs []*firestore.DocumentRef) ([]*firestore.DocumentSnapshot, error) {
-		return w.db.GetAll(ctx, refs)
-	}
-	found, err := person.Cluster(get, w.db, project, named)
-	if err != nil {
+// goOn does what is left to do; done is false when the time is over.
+func (j *rectifyJob) goOn(ctx context.Context) (done bool, err error) {
+	if err := j.begin(ctx); err != nil {
 		return false, err
 	}
-	if len(pos.Members) == 0 { // it is there also when nobody knows it
-		pos.Members, grown = []person.Key{named}, true
+	if mine, err := j.awaitTurn(ctx); err != nil || !mine {
+		return false, err
 	}
-	for _, m := range found {
-		if !slices.Contains(pos.Members, m.Key) {
-			pos.Members, grown = append(pos.Members, m.Key), true
-		}
+	if done, err := j.rectifyMembers(ctx); err != nil || !done {
+		return false, err
 	}
-	return grown, nil
+	return true, j.addToProfile(ctx)
 }
 
 // finish takes the new values out of the request, whatever came of it; the names
 // stay. In the position it notes what came of it: a worker that is killed before it
 // could say so finds it there.
 func (w *rectifier) finish(ctx context.Context, s *request.Slice, pos *progress, failure error) error {
+	if pos.Top != "" { // operations have changed, though it may have failed
+		n, err := profile.Freshen(ctx, w.db, s.Project, pos.Top)
+		if err != nil {
+			return err
+		}
+		pos.Counts.Profile.Properties += n
+	}
 	pos.Finished = true
 	var f *fault.Error
 	if errors.As(failure, &f) {

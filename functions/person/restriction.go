@@ -64,30 +64,26 @@ func (s *server) changeRestriction(ctx context.Context, caller *access.Call, mad
 	if err := web.ParseQuery(r).Err(); err != nil {
 		return err
 	}
-	key, err := s.keyOf(ctx, caller, r.PathValue("distinct_id"))
+	key, err := s.identify(ctx, caller, "distinct_id", r.PathValue("distinct_id"))
 	if err != nil {
 		return err
 	}
 	var now *person.Restriction
 	err = s.db.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
-		all, err := person.Cluster(tx.GetAll, s.db, caller.Project, key)
+		found, err := person.Find(tx.GetAll, s.db, caller.Project, key)
 		if err != nil {
 			return err
 		}
-		now = since(made, all)
-		for _, m := range all {
-			var value any = firestore.Delete
-			switch {
-			case now != nil:
-				value = now
-			case m.Doc.Restriction == nil:
-				continue // lifting what is not there makes no document
-			}
-			if err := tx.Set(person.Ref(s.db, caller.Project, m.Key), map[string]any{"restriction": value}, firestore.Merge(firestore.FieldPath{"restriction"})); err != nil {
-				return err
-			}
+		before := found.Person.Doc.Restriction
+		if now = made; now == nil && before == nil {
+			return nil // lifting what is not there makes no document
 		}
-		return nil
+		var value any = firestore.Delete
+		if now != nil {
+			now = dateBack(*now, before)
+			value = now
+		}
+		return tx.Set(person.Ref(s.db, caller.Project, found.Person.Key), map[string]any{"restriction": value}, firestore.Merge(firestore.FieldPath{"restriction"}))
 	})
 	if err != nil {
 		return fmt.Errorf("change a restriction: %w", err)
@@ -96,34 +92,27 @@ func (s *server) changeRestriction(ctx context.Context, caller *access.Call, mad
 	return nil
 }
 
-// since dates a restriction back to the first one that is still in force among
-// those who are one person.
-func since(made *person.Restriction, all []person.Member) *person.Restriction {
-	if made == nil {
-		return nil
+// dateBack lets a restriction begin when the one began that is still in force.
+func dateBack(made person.Restriction, before *person.Restriction) *person.Restriction {
+	if before != nil && before.Since.Before(made.Since) {
+		made.Since = before.Since
 	}
-	r := *made
-	for _, m := range all {
-		if old := m.Doc.Restriction; old != nil && old.Since.Before(r.Since) {
-			r.Since = old.Since
-		}
-	}
-	return &r
+	return &made
 }
 
-// restriction answers GET /v1/people/{distinct_id}/restriction.
-func (s *server) restriction(ctx context.Context, caller *access.Call, w http.ResponseWriter, r *http.Request) error {
+// readRestriction answers GET /v1/people/{distinct_id}/restriction.
+func (s *server) readRestriction(ctx context.Context, caller *access.Call, w http.ResponseWriter, r *http.Request) error {
 	if err := web.ParseQuery(r).Err(); err != nil {
 		return err
 	}
-	key, err := s.keyOf(ctx, caller, r.PathValue("distinct_id"))
+	key, err := s.identify(ctx, caller, "distinct_id", r.PathValue("distinct_id"))
 	if err != nil {
 		return err
 	}
-	doc, err := s.document(ctx, caller.Project, key)
+	found, err := s.standing(ctx, caller.Project, key)
 	if err != nil {
 		return err
 	}
-	web.WriteJSON(w, newRestricted(doc.Restriction))
+	web.WriteJSON(w, newRestricted(found.Person.Doc.Restriction))
 	return nil
 }

@@ -79,30 +79,34 @@ func TestRestriction(t *testing.T) {
 	}
 }
 
-// A restriction holds for all distinct_ids that are one person, and begins with
+// A restriction is the person's, whichever of the identities is named, and begins with
 // the first.
-func TestRestrictionOfACluster(t *testing.T) {
+func TestRestrictionOfAPerson(t *testing.T) {
 	t.Parallel()
 	d := newPrivacyDesk(t)
-	key := func(id string) person.Key { return person.MakeKey(d.Project.Secret, id) }
-	d.person(d.Project, "head", person.Doc{DistinctID: "head", Linked: []person.Key{key("ann"), key("bob")}})
-	d.person(d.Project, "ann", person.Doc{DistinctID: "ann", Head: key("head")})
-	d.person(d.Project, "bob", person.Doc{DistinctID: "bob", Head: key("head"), Restriction: &person.Restriction{Since: seen, Reason: "old"}})
-	d.person(d.Project, "cleo", person.Doc{DistinctID: "cleo"})
-	if a := d.restriction("PUT", "ann", `{}`); !a.Since.Equal(seen) {
-		t.Errorf("%+v", a)
+	all := []string{"uma", "ann", "bob"}
+	for _, id := range append(all, "cleo") {
+		d.person(d.Project, id, person.Doc{DistinctID: id})
 	}
-	all := []string{"head", "ann", "bob"}
+	d.person(d.Project, "bob", person.Doc{DistinctID: "bob", Restriction: &person.Restriction{Since: seen, Reason: "old"}})
+	d.link("ann", "uma")
+	d.link("bob", "ann")
+	if a := d.restriction("PUT", "ann", `{}`); !a.Since.Equal(seen) {
+		t.Errorf("got %+v, want it to be since %v", a, seen)
+	}
 	for _, id := range all {
 		if a := d.restriction("GET", id, ""); !a.Restricted || !a.Since.Equal(seen) || a.Reason != "" {
-			t.Errorf("%s: %+v", id, a)
+			t.Errorf("%s: got %+v, want it restricted since %v", id, a, seen)
 		}
 		d.refused(d.as(d.key, "GET", id, "", ""), http.StatusNotFound)
+		if got, want := d.doc(id).Restriction != nil, id == "uma"; got != want {
+			t.Errorf("%s: a restriction on the document: got %v, want %v", id, got, want)
+		}
 	}
 	d.restriction("DELETE", "bob", "")
 	for _, id := range append(all, "cleo") {
 		if doc := d.doc(id); doc.Restriction != nil || doc.DistinctID != id {
-			t.Errorf("%s: %+v", id, doc)
+			t.Errorf("%s: got %+v, want no restriction", id, doc)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/identity"
 	"github.com/lethe-analytics/lethe/shared/web"
 )
 
@@ -32,15 +33,19 @@ type Event struct {
 	Properties json.RawMessage `json:"properties"`
 }
 
-func (s *server) events(ctx context.Context, p subject, r *http.Request) (any, error) {
+func (t *Timeline) items() int { return len(t.Events) }
+
+func (s *server) readEvents(ctx context.Context, p subject, r *http.Request) (any, error) {
 	q := web.ParseQuery(r)
 	from, to := q.Dates()
 	limit := q.Int("limit", defaultLimit, 1, maxLimit)
-	cursors := p.cursors()
 	var after *position
 	if v, ok := q.One("cursor"); ok {
-		pos, err := cursors.open(v)
+		pos, valid, err := s.openCursor(ctx, p, v)
 		if err != nil {
+			return nil, err
+		}
+		if !valid {
 			q.Fail("cursor", "is not one that this person's timeline gave out")
 		}
 		after = &pos
@@ -49,10 +54,16 @@ func (s *server) events(ctx context.Context, p subject, r *http.Request) (any, e
 		return nil, err
 	}
 	page := newPage(limit, after)
-	if err := s.fill(ctx, p, page, firstDay(from), lastDay(to, after)); err != nil {
+	filling := &filling{server: s, subject: p, page: page, from: firstDay(from), to: lastDay(to, after)}
+	if err := filling.fill(ctx); err != nil {
 		return nil, err
 	}
-	return page.answer(cursors.sealer)
+	known := s.newNames(p)
+	if err := known.lookUpNamed(ctx, page.kept); err != nil {
+		return nil, err
+	}
+	cursors := newSealer(p.secret)
+	return page.answer(func(pos position) string { return cursors.seal(p.Person.Key, pos) }, known)
 }
 
 func firstDay(from time.Time) string {
@@ -75,7 +86,11 @@ func lastDay(to time.Time, after *position) string {
 }
 
 // newEvent writes an event as the answer shows it.
-func newEvent(e *event.Event) (Event, error) {
+func newEvent(e *event.Event, known *names) (Event, error) {
+	shown, err := identity.Reveal(e.Name, e.Properties, known.reveal)
+	if err != nil {
+		return Event{}, err
+	}
 	own, err := json.Marshal(struct {
 		DistinctID string `json:"distinct_id"`
 		InsertID   string `json:"$insert_id"`
@@ -84,7 +99,7 @@ func newEvent(e *event.Event) (Event, error) {
 		return Event{}, fmt.Errorf("write an event: %w", err)
 	}
 	props := string(own[:len(own)-1])
-	if rest, ok := strings.CutPrefix(e.Properties, "{"); ok && rest != "}" {
+	if rest, ok := strings.CutPrefix(shown, "{"); ok && rest != "}" {
 		props += "," + rest
 	} else {
 		props += "}"

@@ -1,19 +1,28 @@
 package person_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 	"time"
+
+	"cloud.google.com/go/firestore"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
 	functionperson "github.com/lethe-analytics/lethe/functions/person"
 	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/identity"
+	"github.com/lethe-analytics/lethe/shared/join"
 	"github.com/lethe-analytics/lethe/shared/person"
+	"github.com/lethe-analytics/lethe/shared/profile"
 	"github.com/lethe-analytics/lethe/shared/project"
+	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/request"
+	"github.com/lethe-analytics/lethe/shared/topology"
 	"github.com/lethe-analytics/lethe/shared/web"
 )
 
@@ -30,10 +39,38 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{Tenant: local.NewTenant(t, nil), t: t}
 	mux := http.NewServeMux()
-	mux.Handle("/", functionperson.New(functionperson.Config{Timeout: time.Minute}, w.Guard(t), w.Databases, request.Publishers{}))
+	links := queue.NewPublisher(w.OpenPubSub(t), topology.TopicLinks, 30*time.Second)
+	mux.Handle("/", functionperson.New(functionperson.Config{Timeout: time.Minute}, w.Guard(t), w.Databases, request.Publishers{}, links))
 	w.handler = mux
 	w.key = w.newKey(project.Reader)
 	return w
+}
+
+// keyOf is the key of an identity of the project.
+func (w *world) keyOf(id string) person.Key { return person.MakeKey(w.Project.Secret, id) }
+
+// connect does what the link worker does with a claim.
+func (w *world) connect(who, whose string, by event.Speaker, received time.Time) person.Linked {
+	w.t.Helper()
+	named := func(id string) person.Named { return person.Named{Key: w.keyOf(id), DistinctID: id} }
+	_, said := identity.Claim{Who: who, Whose: whose}.Weigh(w.Project.UserIDs)
+	linked, err := person.Connect(w.t.Context(), w.Databases, w.Project.ID, person.Claim{Who: named(who), Whose: named(whose), Said: said,
+		Link: person.Link{By: by.String(), Event: "$identify", Received: received, Message: "m"}})
+	if err == nil && linked.Pending != "" {
+		err = join.Settle(w.t.Context(), w.Databases, w.Project.ID, linked.Pending, func() bool { return true })
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return linked
+}
+
+// link joins an identity to another's person, as a key says.
+func (w *world) link(who, whose string) {
+	w.t.Helper()
+	if linked := w.connect(who, whose, event.ByKey, seen); linked.Outcome != identity.Taken {
+		w.t.Fatalf("got %+v, want it to be taken", linked)
+	}
 }
 
 func (w *world) newProject(id string) project.Project { return w.AddProject(w.t, id) }
@@ -83,11 +120,56 @@ func (w *world) refused(rec *httptest.ResponseRecorder, status int) web.Problem 
 	return local.Refused(w.t, rec, status)
 }
 
+// optOut is what the edge database knows of an identity.
+func (w *world) optOut(id string) person.OptOut {
+	w.t.Helper()
+	snaps, err := w.Edge.GetAll(w.t.Context(), []*firestore.DocumentRef{person.OptOutRef(w.Edge, w.Project.ID, w.keyOf(id))})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	o, err := person.ReadOptOut(snaps[0])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return o
+}
+
+// operate stores profile operations of an identity and folds the person's profile.
+func (w *world) operate(id string, ops ...event.Op) {
+	w.t.Helper()
+	ref := person.Ref(w.Default, w.Project.ID, w.keyOf(id))
+	for i := range ops {
+		ops[i].DistinctID = id
+	}
+	err := w.Default.RunTransaction(w.t.Context(), func(_ context.Context, tx *firestore.Transaction) error {
+		c, err := profile.Plan(tx, ref, &person.Doc{}, ops)
+		if err == nil {
+			err = tx.Set(ref, map[string]any{"operates": true}, mergeAll)
+		}
+		if err != nil {
+			return err
+		}
+		return c.Write(tx)
+	})
+	if err == nil {
+		_, err = profile.Refold(w.t.Context(), w.Default, w.Project.ID, w.keyOf(id))
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // page asks for a page of ann's timeline and gives the insert ids on it.
 func (w *world) page(query string) (ids []string, next string) {
 	w.t.Helper()
+	return w.pageOf("ann", w.key, query)
+}
+
+// pageOf is page of any person.
+func (w *world) pageOf(id, key, query string) (ids []string, next string) {
+	w.t.Helper()
 	var a functionperson.Timeline
-	w.answered(w.get("/v1/people/ann/events?"+query), &a)
+	w.answered(w.get("/v1/people/"+url.PathEscape(id)+"/events?"+query, key), &a)
 	for _, e := range a.Events {
 		var props struct {
 			InsertID string `json:"$insert_id"`
@@ -98,4 +180,13 @@ func (w *world) page(query string) (ids []string, next string) {
 		ids = append(ids, props.InsertID)
 	}
 	return ids, a.NextCursor
+}
+
+// mergeAll leaves a document's other fields as they are.
+var mergeAll = firestore.MergeAll
+
+// eventually waits for what workers do.
+func eventually(t testing.TB, check func() error) {
+	t.Helper()
+	local.Eventually(t, time.Minute, check)
 }
