@@ -14,18 +14,7 @@ import (
 	"github.com/lethe-analytics/lethe/shared/profile"
 )
 
-// eraseSingle erases single properties or events of a group.
-func (j *job) eraseSingle(ctx context.Context, g *group) (done bool, err error) {
-	if done, err := j.amend(ctx, g); err != nil || !done {
-		return false, err
-	}
-	if err := j.settle(ctx, g); err != nil {
-		return false, err
-	}
-	return j.requests(ctx, g)
-}
-
-// amend rewrites what is stored of a group: its amendments stand on the persons'
+// amend rewrites what is stored of a group: its amendments stand on the identities'
 // documents already, as the fence of that which is still on its way.
 func (j *job) amend(ctx context.Context, g *group) (done bool, err error) {
 	for j.pos.Member < len(g.members) {
@@ -36,8 +25,6 @@ func (j *job) amend(ctx context.Context, g *group) (done bool, err error) {
 		j.pos.Stores.Events.Changed += n.Changed
 		j.pos.Stores.Operations.Found += p.Operations
 		j.pos.Stores.Operations.Changed += p.Operations
-		j.pos.Stores.Profiles.Found += min(p.Properties, 1)
-		j.pos.Stores.Profiles.Changed += min(p.Properties, 1)
 		if done {
 			j.pos.Member, j.pos.Cursor = j.pos.Member+1, ""
 		}
@@ -51,14 +38,15 @@ func (j *job) amend(ctx context.Context, g *group) (done bool, err error) {
 	return true, nil
 }
 
-// amendMember goes on with one member's profile and chunks, from the cursor.
+// amendMember goes on with one member's operations and chunks, from the cursor. The
+// profile is folded once for all identities of the person (fold).
 func (j *job) amendMember(ctx context.Context, m member) (n chunk.Counts, p profile.Counts, done bool, err error) {
 	set, err := j.set(ctx, m.key)
 	if err != nil || set == nil {
 		return n, p, err == nil, err
 	}
 	if j.pos.Cursor == "" {
-		if p, err = profile.Amend(ctx, j.Default, j.project.ID, m.key, set); err != nil {
+		if p, err = profile.AmendOps(ctx, j.Default, j.project.ID, m.key, m.person, set); err != nil {
 			return n, p, false, err
 		}
 	}
@@ -66,11 +54,11 @@ func (j *job) amendMember(ctx context.Context, m member) (n chunk.Counts, p prof
 	return n, p, done, err
 }
 
-// sets are the amendments of persons, by key.
+// sets are the amendments of identities, by key.
 type sets map[person.Key]*amend.Set
 
-// set reads the amendments of a person; nil if there are none, for the person has
-// been erased since.
+// set reads the amendments of an identity; nil if there are none, for it has been
+// erased since.
 func (j *job) set(ctx context.Context, key person.Key) (*amend.Set, error) {
 	if set, ok := j.sets[key]; ok {
 		return set, nil

@@ -22,6 +22,7 @@ type Deletion struct {
 	Properties []string        `json:"properties,omitempty"`
 	Events     []string        `json:"events,omitempty"`
 	Suppress   bool            `json:"suppress,omitempty"`
+	Scope      string          `json:"scope,omitempty"`   // as it was asked for
 	Stores     *receipt.Stores `json:"stores,omitempty"`  // once it is done
 	Receipt    string          `json:"receipt,omitempty"` // where it is, once it is done
 }
@@ -36,14 +37,17 @@ type Deletions struct {
 type Keys func() *jose.JSONWebKeySet
 
 // stages in the words of an answer.
-var stages = map[stage]string{stageErase: "erasing", stageLetters: "dead letters", stageVerify: "verifying", stageReceipt: "receipt"}
+var stages = map[stage]string{
+	stageFence: "identities", stageMembers: "identities", stageErase: "erasing", stageFold: "erasing", stageRequests: "erasing",
+	stageLetters: "dead letters", stageVerify: "verifying", stageRecount: "verifying", stageReceipt: "receipt",
+}
 
 func newDeletion(r *request.Request) (*Deletion, error) {
 	p, err := readParams(r)
 	if err != nil {
 		return nil, err
 	}
-	d := &Deletion{Answer: request.NewAnswer(r), Persons: r.Persons, Properties: p.Properties, Events: p.Events, Suppress: p.Suppress}
+	d := &Deletion{Answer: request.NewAnswer(r), Persons: r.Persons, Properties: p.Properties, Events: p.Events, Suppress: p.Suppress, Scope: p.Scope}
 	if r.Status == request.Running {
 		pos := progress{}
 		if err := json.Unmarshal([]byte(r.Position), &pos); err != nil {
@@ -70,7 +74,15 @@ func (s *server) get(ctx context.Context, caller *access.Call, w http.ResponseWr
 	if err != nil {
 		return err
 	}
-	return s.write(w, found)
+	d, err := newDeletion(found)
+	if err != nil {
+		return err
+	}
+	if err := request.ShowHints(ctx, s.db, caller, found, &d.Answer); err != nil {
+		return err
+	}
+	web.WriteJSON(w, d)
+	return nil
 }
 
 // cancel answers DELETE /v1/deletions/{id}.

@@ -32,7 +32,8 @@ func TestBadInput(t *testing.T) {
 		`{"distinct_ids":["a"],"properties":["x"],"events":["y"]}`:  "not both",
 		`{"distinct_ids":["a"],"properties":["x"],"suppress":true}`: "suppress",
 		`{"distinct_ids":["a"],"events":[""]}`:                      "events[0]",
-		`nothing`:                                                   "not valid JSON",
+		`{"distinct_ids":["a"],"scope":"identity"}`:                 "scope",
+		`nothing`: "not valid JSON",
 	} {
 		got := w.call(http.MethodPost, "/v1/deletions", body, http.StatusBadRequest, nil)
 		if !strings.Contains(got, want) || !strings.Contains(got, "urn:lethe:problem:invalid") {

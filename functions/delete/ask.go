@@ -24,12 +24,14 @@ const (
 	maxNames = 100
 )
 
-// body is what is asked for. Neither properties nor events: all of the persons.
+// body is what is asked for. Neither properties nor events: all of the persons. Without
+// a scope, the name of a device that is joined to a user covers the device alone.
 type body struct {
 	DistinctIDs []string `json:"distinct_ids"`
 	Properties  []string `json:"properties"`
 	Events      []string `json:"events"`
 	Suppress    bool     `json:"suppress"`
+	Scope       string   `json:"scope"`
 }
 
 // erasure is the parameters of a request.
@@ -37,7 +39,11 @@ type erasure struct {
 	Properties []string `json:"properties,omitempty"`
 	Events     []string `json:"events,omitempty"`
 	Suppress   bool     `json:"suppress,omitempty"`
+	Scope      string   `json:"scope,omitempty"` // receipt.ScopePerson: the person is asked for, whichever identity is named
 }
+
+// person reports whether the person is asked for (person.Standing.CoversPerson).
+func (e *erasure) person() bool { return e.Scope == receipt.ScopePerson }
 
 // whole reports whether all of the persons is to go.
 func (e *erasure) whole() bool { return len(e.Properties)+len(e.Events) == 0 }
@@ -92,12 +98,14 @@ func (b *body) check() (*erasure, error) {
 		}
 		slices.Sort(names)
 	}
-	e := &erasure{Properties: slices.Compact(b.Properties), Events: slices.Compact(b.Events), Suppress: b.Suppress}
+	e := &erasure{Properties: slices.Compact(b.Properties), Events: slices.Compact(b.Events), Suppress: b.Suppress, Scope: b.Scope}
 	switch {
 	case len(e.Properties) > 0 && len(e.Events) > 0:
 		return nil, fault.New(fault.Invalid, "give properties or events, not both: make two requests")
 	case e.Suppress && !e.whole():
 		return nil, fault.InField("suppress", "goes with the erasure of whole persons")
+	case e.Scope != "" && !e.person():
+		return nil, fault.InField("scope", "must be %s, or absent", receipt.ScopePerson)
 	}
 	return e, nil
 }

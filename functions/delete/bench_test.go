@@ -11,6 +11,9 @@ import (
 	"cloud.google.com/go/firestore"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
+	"github.com/lethe-analytics/lethe/shared/chunk"
+	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/request"
 )
 
@@ -71,6 +74,41 @@ func BenchmarkErase(b *testing.B) {
 			b.ReportMetric(took.Seconds()/base.Seconds(), "x-bulkwriter")
 		}
 	})
+}
+
+// BenchmarkErasePersonOfManyIdentities erases a person of that many devices, each with an
+// event. The time of one identity does not grow with their number.
+func BenchmarkErasePersonOfManyIdentities(b *testing.B) {
+	for _, n := range []int{1_000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			w := newWorld(b, 25*time.Second)
+			var total time.Duration
+			for round := 0; b.Loop(); round++ {
+				b.StopTimer()
+				user := fmt.Sprint("user", round)
+				w.fillDevices(user, n)
+				b.StartTimer()
+				total += w.drive(fmt.Sprintf(`{"distinct_ids":[%q]}`, user))
+			}
+			b.ReportMetric(float64(total.Milliseconds())/float64(b.N*n), "ms/identity")
+		})
+	}
+}
+
+// fillDevices stores a user of so many devices, with an event of each.
+func (w *world) fillDevices(user string, n int) {
+	w.t.Helper()
+	ids := devices(user+"-", n)
+	w.linkAll(user, person.Link{By: "token", Event: "$identify", Received: ago(time.Hour)}, ids...)
+	bulk := w.Default.BulkWriter(context.Background())
+	for i, id := range ids {
+		for _, c := range chunk.Build(w.Project.ID, []event.Event{ev(id, "Seen", i, `{"url":"https://example.com"}`)}) {
+			if _, err := bulk.Set(chunk.Ref(w.Default, w.Project.ID, w.personKey(id), c.ID), c.Doc); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+	bulk.End()
 }
 
 // bulkDelete deletes a person's chunks with a BulkWriter.

@@ -27,7 +27,7 @@ func TestEraseClockAhead(t *testing.T) {
 	events[1].Received, ops[1].Received = ahead, ahead
 	w.Deliver(t, w.store, events, ops...)
 	granted := person.Consent{State: consent.Granted, Source: "form", At: ahead.Time()}
-	if _, err := person.SetConsent(t.Context(), w.Databases, w.Project.ID, w.personKey("ann"), granted); err != nil {
+	if _, _, err := person.SetConsent(t.Context(), w.Databases, w.Project.ID, w.personKey("ann"), granted); err != nil {
 		t.Fatal(err)
 	}
 	w.work()

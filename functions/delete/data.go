@@ -2,9 +2,8 @@ package erase
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"time"
+	"slices"
 
 	"cloud.google.com/go/firestore"
 	"golang.org/x/sync/errgroup"
@@ -32,13 +31,10 @@ type removal struct {
 	bytes int
 }
 
-// erase erases a group: all of it, or what the amendments say.
+// erase erases what is stored of a group: all of it, or what the amendments say.
 func (j *job) erase(ctx context.Context, g *group) (done bool, err error) {
 	if !j.params.whole() {
-		return j.eraseSingle(ctx, g)
-	}
-	if err := j.settle(ctx, g); err != nil {
-		return false, err
+		return j.amend(ctx, g)
 	}
 	if _, err := person.SettleOptOuts(ctx, j.Databases, j.project.ID, g.keys(), g.newest()); err != nil {
 		return false, err
@@ -48,14 +44,12 @@ func (j *job) erase(ctx context.Context, g *group) (done bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if len(found) == 0 {
-			if err := j.revive(ctx, g, young); err != nil {
-				return false, err
-			}
-			return j.requests(ctx, g)
-		}
-		if err := j.remove(ctx, found); err != nil {
+		all, err := j.remove(ctx, found)
+		if err != nil {
 			return false, err
+		}
+		if all && !slices.ContainsFunc(young, func(y youngs) bool { return y.unseen }) {
+			return true, j.revive(ctx, g, young)
 		}
 		if !j.slice.Time() {
 			return false, nil
@@ -63,35 +57,17 @@ func (j *job) erase(ctx context.Context, g *group) (done bool, err error) {
 	}
 }
 
-// keys are those of the members.
-func (g *group) keys() []person.Key {
-	keys := make([]person.Key, len(g.members))
-	for i, m := range g.members {
-		keys[i] = m.key
-	}
-	return keys
-}
-
-// newest is the latest of the group's fences.
-func (g *group) newest() (fence time.Time) {
-	for _, m := range g.members {
-		if m.fence.After(fence) {
-			fence = m.fence
-		}
-	}
-	return fence
-}
-
-// young is what a member has from after the fence.
-type young struct {
+// youngs is what a member has from after the fence.
+type youngs struct {
 	chunk      *firestore.DocumentRef
 	operations bool
+	unseen     bool // there may be more from before it than was looked at
 }
 
 // find looks for what the group's members have from before their fences.
-func (j *job) find(ctx context.Context, g *group) (found []removal, after []young, err error) {
+func (j *job) find(ctx context.Context, g *group) (found []removal, after []youngs, err error) {
 	each := make([][]removal, len(g.members))
-	after = make([]young, len(g.members))
+	after = make([]youngs, len(g.members))
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(parallel)
 	for i, m := range g.members {
@@ -109,18 +85,21 @@ func (j *job) find(ctx context.Context, g *group) (found []removal, after []youn
 	return found, after, nil
 }
 
-func (j *job) findMember(ctx context.Context, m member) (found []removal, after young, err error) {
+func (j *job) findMember(ctx context.Context, m member) (found []removal, after youngs, err error) {
 	for c, err := range chunk.Erasures(ctx, j.Default, j.project.ID, m.key, m.fence) {
 		if err != nil {
 			return nil, after, err
 		}
-		if c.Events == 0 || len(c.Kept) > 0 {
+		switch {
+		case len(c.Kept) > 0:
+			after.chunk = c.Ref.Parent.Doc(c.Kept[0].ID)
+		case c.Events == 0:
 			after.chunk = c.Ref
 		}
 		if c.Events > 0 {
 			found = append(found, removeChunk(c))
 		}
-		if len(found) == findMost { // there may be more, and is to be another look
+		if after.unseen = len(found) == findMost; after.unseen {
 			return found, after, nil
 		}
 	}
@@ -136,6 +115,7 @@ func (j *job) findMember(ctx context.Context, m member) (found []removal, after 
 	if err != nil {
 		return nil, after, err
 	}
+	after.unseen = len(consents) == findMost
 	for _, c := range consents {
 		found = append(found, removal{
 			write: func(tx *firestore.Transaction) error { return tx.Delete(c.Ref, firestore.LastUpdateTime(c.UpdateTime)) },
@@ -160,34 +140,24 @@ func removeChunk(c chunk.Erasure) removal {
 	for _, k := range c.Kept {
 		r.bytes += len(k.Data)
 	}
-	r.write = func(tx *firestore.Transaction) error {
-		for _, k := range c.Kept {
-			if err := tx.Set(c.Ref.Parent.Doc(k.ID), k.Doc); err != nil {
-				return err
-			}
-		}
-		return tx.Delete(c.Ref, c.Read)
-	}
+	r.write = c.Write
 	return r
 }
 
 func removeOps(o profile.Erasure) removal {
-	r := removal{count: func(s *receipt.Stores) { s.Operations.Del(o.Operations) }}
-	if o.Kept == nil {
-		r.write = func(tx *firestore.Transaction) error { return tx.Delete(o.Ref, o.Read) }
-		return r
-	}
-	r.bytes = len(o.Kept.Data)
-	r.write = func(tx *firestore.Transaction) error {
-		return tx.Update(o.Ref, []firestore.Update{{Path: "received", Value: o.Kept.Received}, {Path: "data", Value: o.Kept.Data}}, o.Read)
+	r := removal{count: func(s *receipt.Stores) { s.Operations.Del(o.Operations) }, write: o.Write}
+	if o.Kept != nil {
+		r.bytes = len(o.Kept.Data)
 	}
 	return r
 }
 
 // remove does the removals, some in a transaction that also saves their count: a
 // worker that is killed counts nothing twice and forgets nothing. Those that
-// somebody has overtaken, or for which there is no time, are left to another look.
-func (j *job) remove(ctx context.Context, all []removal) error {
+// somebody has overtaken, or for which there is no time, are left to another look: then
+// done is false.
+func (j *job) remove(ctx context.Context, all []removal) (done bool, err error) {
+	done = true
 	for begun := false; len(all) > 0 && (!begun || j.slice.Time()); begun = true {
 		n, bytes := 0, 0
 		stores := j.pos.Stores
@@ -200,40 +170,40 @@ func (j *job) remove(ctx context.Context, all []removal) error {
 		all = all[n:]
 		pos := j.pos
 		pos.Stores = stores
-		position, err := json.Marshal(pos)
-		if err != nil {
-			return fmt.Errorf("write the position of a deletion: %w", err)
-		}
-		err = j.Default.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
+		err := j.slice.Advance(ctx, pos, func(tx *firestore.Transaction, _ *request.Request) error {
 			for _, r := range some {
 				if err := r.write(tx); err != nil {
 					return err
 				}
 			}
-			return tx.Update(request.Ref(j.Default, j.project.ID, j.slice.ID), []firestore.Update{{Path: "position", Value: string(position)}})
+			return nil
 		})
 		switch {
 		case err == nil:
 			j.pos = pos
 		case gcp.Overtaken(err) && len(some) > 1: // by one of them, but which?
 			for _, r := range some {
-				if err := j.remove(ctx, []removal{r}); err != nil {
-					return err
+				one, err := j.remove(ctx, []removal{r})
+				if err != nil {
+					return false, err
 				}
+				done = done && one
 			}
-		case !gcp.Overtaken(err):
-			return fmt.Errorf("erase: %w", err)
+		case gcp.Overtaken(err):
+			done = false
+		default:
+			return false, fmt.Errorf("erase: %w", err)
 		}
 	}
-	return nil
+	return done && len(all) == 0, nil
 }
 
 // revive completes the documents of members of whom something was stored just
 // before the fence was, though it came just after it.
-func (j *job) revive(ctx context.Context, g *group, after []young) error {
+func (j *job) revive(ctx context.Context, g *group, after []youngs) error {
 	for i, m := range g.members {
 		if after[i].operations {
-			if err := profile.Refold(ctx, j.Default, j.project.ID, m.key); err != nil {
+			if _, err := profile.Refold(ctx, j.Default, j.project.ID, m.key); err != nil {
 				return err
 			}
 		}

@@ -84,16 +84,15 @@ func TestErase(t *testing.T) {
 	ids := []string{"ann", "a/b c", "😀", strings.Repeat("x", 255)}
 	for i, id := range append(ids, "bob", "bobby") {
 		w.Deliver(t, w.store, []event.Event{ev(id, "Seen", i, `{"email":"SECRET"}`), ev(id, "Left", 10+i, `{}`)}, op(id, 0, "$set", `{"email":"SECRET"}`))
-		if _, err := person.SetConsent(t.Context(), w.Databases, w.Project.ID, w.personKey(id), person.Consent{State: consent.Granted, Source: "form", At: time.Now().Add(-time.Minute)}); err != nil {
+		if _, _, err := person.SetConsent(t.Context(), w.Databases, w.Project.ID, w.personKey(id), person.Consent{State: consent.Granted, Source: "form", At: time.Now().Add(-time.Minute)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	now := event.Now() - 50_000
-	w.Deliver(t, w.store, []event.Event{{Name: "$identify", DistinctID: "ann", InsertID: "link", Time: now, Received: now, Properties: `{"$anon_distinct_id":"anon-ann"}`}})
-	w.Deliver(t, w.store, []event.Event{ev("anon-ann", "Seen", 90, `{"email":"SECRET"}`)})
+	w.Deliver(t, w.store, []event.Event{ev("ann", "$identify", 89, `{"$anon_distinct_id":"$device:ann"}`), ev("$device:ann", "Seen", 90, `{"email":"SECRET"}`)})
+	w.link("$device:ann", "ann", time.Now().Add(-time.Minute))
 	archive, others := w.export("ann", "bob"), w.export("bobby")
 	w.park(local.Payload([]event.Event{ev("ann", "Seen", 91, `{}`), ev("bob", "Seen", 92, `{}`)}))
-	w.park(local.Payload([]event.Event{ev("anon-ann", "Seen", 93, `{}`)}))
+	w.park(local.Payload([]event.Event{ev("$device:ann", "Seen", 93, `{}`)}))
 	w.park([]byte("nobody can read this"))
 	before := w.snapshot("bob") + w.snapshot("bobby")
 
@@ -111,21 +110,21 @@ func TestErase(t *testing.T) {
 	}
 	for _, subject := range r.Subjects {
 		want := 0
-		if subject.Person == w.personKey("ann") {
+		if subject.Identity == w.personKey("ann") {
 			want = 1
-			if !slices.Contains(subject.Linked, w.personKey("anon-ann")) {
+			if i := subject.Identities; len(i) != 1 || i[0].Identity != w.personKey("$device:ann") || i[0].Link == nil || i[0].Link.By != "token" || i[0].Link.Event != "$identify" {
 				t.Errorf("%+v", subject)
 			}
 		}
-		if len(subject.Linked) != want {
+		if len(subject.Identities) != want || subject.Scope != receipt.ScopePerson || subject.Person != subject.Identity {
 			t.Errorf("%+v", subject)
 		}
 	}
-	for _, id := range append(ids, "anon-ann", "nobody") {
+	for _, id := range append(ids, "$device:ann", "nobody") {
 		if all := w.texts(id); len(all) > 0 {
 			t.Errorf("%s: %v", id, all)
 		}
-		if d := w.doc(id); d.DistinctID != "" || d.Profile != "" || d.Consent.State != "" || d.ErasedAt.IsZero() || len(d.Linked) > 0 || d.Head != "" {
+		if d := w.doc(id); d.DistinctID != "" || d.Profile != "" || d.Consent.State != "" || d.ErasedAt.IsZero() || d.Link != nil {
 			t.Errorf("%s: %+v", id, d)
 		}
 		if snap, err := person.OptOutRef(w.Edge, w.Project.ID, w.personKey(id)).Get(t.Context()); err == nil {
@@ -194,7 +193,7 @@ func TestSuppress(t *testing.T) {
 	for _, id := range []string{"ann", "bob"} {
 		state := map[string]consent.State{"ann": consent.Granted, "bob": consent.Denied}[id]
 		c := person.Consent{State: state, Source: "SECRET", At: time.Now().Add(-time.Minute)}
-		if _, err := person.SetConsent(t.Context(), w.Databases, w.Project.ID, w.personKey(id), c); err != nil {
+		if _, _, err := person.SetConsent(t.Context(), w.Databases, w.Project.ID, w.personKey(id), c); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -50,15 +50,35 @@ func (j *job) receipt(ctx context.Context) (*receipt.Receipt, error) {
 		RequestedAt: j.slice.Created.UTC(), FinishedAt: now, BackupsExpireAt: now.AddDate(0, 0, j.config.BackupDays),
 		Subjects: []receipt.Subject{}, Stores: j.pos.Stores,
 	}
-	profiles := 0
+	profiles, seen := 0, map[person.Key]bool{}
+	listed := map[person.Key]int{} // the subject with which the identities of a person stand
 	for n := range j.slice.Parts {
 		part, err := request.ReadPart(ctx, j.Default, j.slice.Request, n)
 		if err != nil {
 			return nil, err
 		}
 		for i, s := range part.Subjects {
-			r.Subjects = append(r.Subjects, receipt.Subject{Person: part.Keys[i], Linked: append([]person.Key{}, s.Linked...), Fence: s.Fence.UTC()})
-			profiles += s.Profiles
+			if s.Known {
+				profiles++
+			}
+			key, fence, link := part.Keys[i], s.Fence.UTC(), receipt.NewLink(s.Link)
+			if seen[key] { // a person whom two of those named are of
+				continue
+			}
+			seen[key] = true
+			if n >= j.pos.Asked {
+				subject := &r.Subjects[listed[s.Person]]
+				subject.Identities = append(subject.Identities, receipt.Identity{Identity: key, Fence: fence, Link: link})
+				continue
+			}
+			subject := receipt.Subject{Identity: key, Person: s.Person, Scope: receipt.ScopeIdentity, Fence: fence, Link: link, Identities: []receipt.Identity{}}
+			if s.Whole {
+				subject.Scope = receipt.ScopePerson
+				if _, known := listed[s.Person]; !known {
+					listed[s.Person] = len(r.Subjects)
+				}
+			}
+			r.Subjects = append(r.Subjects, subject)
 		}
 	}
 	if j.params.whole() {
@@ -69,7 +89,7 @@ func (j *job) receipt(ctx context.Context) (*receipt.Receipt, error) {
 }
 
 // receipts is the collection, below a request, of its receipt: cut into documents,
-// since one of 2,000 persons with many distinct_ids is over Firestore's limit.
+// since one of many identities is over Firestore's limit.
 const (
 	receipts     = "receipts"
 	receiptPiece = 900_000 // bytes

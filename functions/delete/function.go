@@ -2,8 +2,10 @@
 // proves it.
 //
 //	POST /v1/deletions ─▶ package request ─▶ topic deletions ─▶ DeleteWorker, in slices:
-//	   fence ─▶ chunks, operations, consents ─▶ archives and requests ─▶ dead letters
-//	     ─▶ all of it counted again ─ anything left? ─▶ once more
+//	   fences of those who are named and of their persons ─▶ the persons' identities, page after
+//	     page, appended to the request with their fences
+//	     ─▶ chunks, operations, consents ─▶ archives and requests ─▶ dead letters
+//	     ─▶ all of it counted again, identities too ─ anything left? ─▶ once more
 //	     ─▶ receipt, signed ─▶ GET /v1/deletions/{id}/receipt
 //
 // The fence is first: from then on nothing that was received before is stored, so
@@ -55,7 +57,8 @@ func open(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return New(c, guard, db, signer.Keys, request.Publishers{Tasks: queue.NewPublisher(ps, topology.TopicDeletions, c.PublishTimeout)}), nil
+	return New(c, guard, db, signer.Keys, request.Publishers{Tasks: queue.NewPublisher(ps, topology.TopicDeletions, c.PublishTimeout),
+		Callbacks: queue.NewPublisher(ps, topology.TopicCallbacks, c.PublishTimeout)}), nil
 }
 
 // New makes the handler of the API.
@@ -64,9 +67,12 @@ func New(c Config, guard *access.Guard, db *firestore.Client, keys Keys, pubs re
 	guard = guard.Within(c.Timeout)
 	return web.Mux(
 		guard.Route(http.MethodPost, "/v1/deletions", s.create),
+		guard.Route(http.MethodPost, "/v1/deletions/preview", s.preview),
 		guard.Route(http.MethodGet, "/v1/deletions", s.list),
 		guard.Route(http.MethodGet, "/v1/deletions/{id}", s.get),
 		guard.Route(http.MethodDelete, "/v1/deletions/{id}", s.cancel),
+		guard.Route(http.MethodPost, "/v1/deletions/{id}/confirm", s.confirm),
+		guard.Route(http.MethodPost, "/v1/deletions/{id}/refuse", s.refuse),
 		guard.Route(http.MethodGet, "/v1/deletions/{id}/receipt", s.receipt),
 		web.Route{Method: http.MethodGet, Path: "/.well-known/jwks.json", Handler: s.jwks},
 		mixpanel.Route(guard.Route(http.MethodPost, "/api/app/data-deletions/v3.0", s.createMixpanel)),

@@ -9,16 +9,34 @@ import (
 	"time"
 
 	"cloud.google.com/go/firestore"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/identity"
+	"github.com/lethe-analytics/lethe/shared/join"
+	"github.com/lethe-analytics/lethe/shared/person"
+	"github.com/lethe-analytics/lethe/shared/receipt"
 	"github.com/lethe-analytics/lethe/shared/request"
 	"github.com/lethe-analytics/lethe/shared/topology"
 )
 
-// push delivers a message once.
+// push delivers a message once, and what its events say of who is who.
 func (h *history) push(ctx context.Context, m *message) {
 	if code := h.Push(ctx, h.t, h.store, m.data()); code == http.StatusNoContent {
+		for _, c := range h.claims(m) {
+			done, err := person.Connect(ctx, h.Databases, h.Project.ID, c)
+			if err == nil && done.Pending != "" {
+				err = join.Settle(ctx, h.Databases, h.Project.ID, done.Pending, func() bool { return true })
+			}
+			if err != nil {
+				if ctx.Err() == nil && status.Code(err) != codes.Aborted {
+					h.t.Error(err)
+				}
+				return
+			}
+		}
 		h.mu.Lock()
 		m.acked = true
 		h.mu.Unlock()
@@ -27,8 +45,25 @@ func (h *history) push(ctx context.Context, m *message) {
 	}
 }
 
+// claims are those of a message's events.
+func (h *history) claims(m *message) (all []person.Claim) {
+	named := func(id string) person.Named { return person.Named{Key: h.personKey(id), DistinctID: id} }
+	for i := range m.events {
+		e := &m.events[i]
+		claims, _, err := identity.NewReader().Claims(e)
+		if err != nil {
+			h.t.Error(err)
+		}
+		for _, c := range claims {
+			all = append(all, person.Claim{Who: named(c.Who), Whose: named(c.Whose), Said: identity.LinkDevice,
+				Link: person.Link{By: event.ByToken.String(), Event: e.Name, Received: e.Received.Time(), Message: e.InsertID}})
+		}
+	}
+	return all
+}
+
 // work delivers the task of a deletion once.
-func (h *history) work(ctx context.Context, worker http.Handler, id string) (status request.Status) {
+func (h *history) work(ctx context.Context, worker http.Handler, id string) request.Status {
 	r, err := request.Get(h.t.Context(), h.Default, h.Project.ID, id, request.Deletion)
 	if err != nil {
 		h.t.Error(err)
@@ -45,7 +80,11 @@ func (h *history) work(ctx context.Context, worker http.Handler, id string) (sta
 
 func (h *history) erase(ids []string) {
 	h.t.Helper()
-	body, _ := json.Marshal(map[string]any{"distinct_ids": ids})
+	asked := map[string]any{"distinct_ids": ids}
+	if h.rng.IntN(3) == 0 {
+		asked["scope"] = receipt.ScopePerson
+	}
+	body, _ := json.Marshal(asked)
 	if d := h.ask(string(body)); !slices.Contains(h.asked, d.ID) {
 		h.asked = append(h.asked, d.ID)
 	}
@@ -149,11 +188,12 @@ func (h *history) acknowledge(again bool) {
 }
 
 // letters checks the dead letters, all of which come before one that comes last or
-// are still expected.
+// are still expected. A link that came after the erasure reaches none of them: what is
+// delivered of them again is dropped then.
 func (v *verdict) letters() {
 	expected := map[string]bool{"last": true}
 	for _, e := range v.parked {
-		if v.after(e.DistinctID, e.Received) {
+		if v.outlives(e.DistinctID, e.Received.Time()) {
 			expected[e.InsertID] = true
 		}
 	}
@@ -162,7 +202,7 @@ func (v *verdict) letters() {
 		for _, l := range v.Pull(v.t, v.ps, topology.DeadTopic(topology.TopicEvents), 100) {
 			err := event.Unpack(l.Data, func(e *event.Event) error {
 				delete(expected, e.InsertID)
-				if !v.after(e.DistinctID, e.Received) {
+				if !v.outlives(e.DistinctID, e.Received.Time()) {
 					return fmt.Errorf("%s: a dead letter holds %s, from before the erasure", e.DistinctID, e.InsertID)
 				}
 				return nil

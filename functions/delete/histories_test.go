@@ -25,9 +25,9 @@ const (
 	historiesEach = 6
 )
 
-// While SDKs send without pause, workers are killed and messages come again, persons
-// are erased: in the end nothing of what came before is anywhere, and all of what
-// came after, or of others, is there. LETHE_SEED repeats a run's choices; how its
+// While SDKs send without pause and devices log in, workers are killed and messages come
+// again, persons are erased: in the end nothing of what came before is anywhere, and all
+// of what came after, or of others, is there. LETHE_SEED repeats a run's choices; how its
 // concurrent steps meet is left to the machine.
 func TestHistories(t *testing.T) {
 	t.Parallel()
@@ -67,7 +67,8 @@ func (m *message) data() []byte { return local.Payload(m.events, m.ops...) }
 type history struct {
 	*world
 	rng     *rand.Rand
-	ids     []string
+	ids     []string          // users, and devices
+	owners  map[string]string // of the devices: the one user who logs in there
 	workers []http.Handler
 	running sync.WaitGroup // steps in the background
 
@@ -80,14 +81,19 @@ type history struct {
 }
 
 func newHistory(t *testing.T, rng *rand.Rand) *history {
-	h := &history{world: newWorld(t, time.Minute), rng: rng, parked: map[string]event.Event{}, exports: map[string][]string{}}
+	h := &history{world: newWorld(t, time.Minute), rng: rng, parked: map[string]event.Event{}, exports: map[string][]string{}, owners: map[string]string{}}
 	for _, slice := range []time.Duration{time.Millisecond, 100 * time.Millisecond, time.Minute} {
 		c := h.config
 		c.Slice = slice
 		h.workers = append(h.workers, erase.NewWorker(c, erase.Stores{Databases: h.Databases, PubSub: h.ps, Bucket: h.bucket}, h.signer))
 	}
-	for i := range 3 + rng.IntN(4) {
+	users := 2 + rng.IntN(3)
+	for i := range users {
 		h.ids = append(h.ids, fmt.Sprint("p", i))
+	}
+	for i := range 1 + rng.IntN(5) {
+		device := fmt.Sprint("$device:", i)
+		h.ids, h.owners[device] = append(h.ids, device), h.ids[rng.IntN(users)]
 	}
 	return h
 }
@@ -178,8 +184,10 @@ func (h *history) newMessage() *message {
 			case 3:
 				o.Name, o.Value = person.ConsentOp, fmt.Sprintf(`{"state":%q,"source":"c%d"}`, []consent.State{consent.Granted, consent.Unset}[h.rng.IntN(2)], h.n)
 				m.ops = append(m.ops, o)
-			case 4:
-				e.Name, e.Properties = "$identify", fmt.Sprintf(`{"$anon_distinct_id":%q}`, h.ids[h.rng.IntN(len(h.ids))])
+			case 4, 5:
+				if owner, ok := h.owners[id]; ok {
+					e.Name, e.DistinctID, e.Properties = "$identify", owner, fmt.Sprintf(`{"$anon_distinct_id":%q}`, id)
+				}
 			}
 			m.events = append(m.events, e)
 		}

@@ -54,7 +54,7 @@ func (j *job) sweep(ctx context.Context) (n letters.Swept, done bool, err error)
 	}, j.slice.Time)
 }
 
-// fences are those of all the request's subjects.
+// fences are those of all that the request covers.
 func (j *job) fences(ctx context.Context) (map[person.Key]time.Time, error) {
 	all := map[person.Key]time.Time{}
 	for n := range j.slice.Parts {
@@ -63,10 +63,8 @@ func (j *job) fences(ctx context.Context) (map[person.Key]time.Time, error) {
 			return nil, err
 		}
 		for i, s := range part.Subjects {
-			for _, k := range append([]person.Key{part.Keys[i]}, s.Linked...) {
-				if s.Fence.After(all[k]) {
-					all[k] = s.Fence
-				}
+			if k := part.Keys[i]; s.Fence.After(all[k]) {
+				all[k] = s.Fence
 			}
 		}
 	}

@@ -22,7 +22,7 @@ func TestEraseBeforeAnother(t *testing.T) {
 	w.slice(id)
 	d, later := w.doc("ann"), between.Received.Time().Add(time.Second)
 	var updates []firestore.Update
-	for field, value := range d.Erase(later, false) {
+	for field, value := range d.Erase(later, false, &d) {
 		updates = append(updates, firestore.Update{Path: field, Value: value})
 	}
 	if _, err := w.personRef("ann").Update(t.Context(), updates); err != nil {

@@ -3,11 +3,11 @@ package erase
 import (
 	"context"
 	"log/slog"
+	"slices"
 
-	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/objects"
 	"github.com/lethe-analytics/lethe/shared/person"
-	"github.com/lethe-analytics/lethe/shared/request"
+	"github.com/lethe-analytics/lethe/shared/profile"
 )
 
 // verify counts a group again, having deleted: what is found now remains.
@@ -38,7 +38,7 @@ func (j *job) verify(ctx context.Context, g *group) (done bool, err error) {
 			return false, err
 		}
 		m := g.members[i]
-		if doc.ErasedAt.Before(m.fence) || doc.DistinctID == "" && doc.Profile != "" ||
+		if doc.ErasedAt.Before(m.fence) || doc.DistinctID == "" && doc.Profile != "" && !doc.Joined ||
 			doc.DistinctID != "" && !doc.FirstSeen.After(m.fence) {
 			left++
 		}
@@ -48,12 +48,12 @@ func (j *job) verify(ctx context.Context, g *group) (done bool, err error) {
 			left++
 		}
 	}
-	names, parts, err := j.mentioned(ctx, g)
+	mentions, err := j.mentions(ctx, g)
 	if err != nil {
 		return false, err
 	}
-	for path, f := range parts {
-		n, err := j.mentions(ctx, f, names[path])
+	for _, m := range mentions {
+		n, err := j.remains(ctx, m)
 		if err != nil {
 			return false, err
 		}
@@ -63,36 +63,19 @@ func (j *job) verify(ctx context.Context, g *group) (done bool, err error) {
 	return true, nil
 }
 
-// mentions counts what a request still has of persons: distinct_ids, private
-// parameters or a reason, and objects of its archive.
-func (j *job) mentions(ctx context.Context, f request.Found, keys []person.Key) (n int, err error) {
-	snap, err := f.Part.Get(ctx)
-	if err != nil {
-		return 0, err
-	}
-	var part request.Part
-	if err := snap.DataTo(&part); err != nil {
-		return 0, err
-	}
-	for _, k := range keys {
-		for i := range part.Keys {
-			if part.Keys[i] == k && part.IDs[i] != "" {
-				n++
-			}
+// remains counts what a request still has of persons: distinct_ids, private parameters or
+// a reason, and objects of its archive.
+func (j *job) remains(ctx context.Context, m mention) (n int, err error) {
+	for i, k := range m.part.Keys {
+		if slices.Contains(m.names, k) && m.part.IDs[i] != "" {
+			n++
 		}
 	}
-	r, err := request.Get(ctx, j.Default, j.project.ID, f.Request, "")
-	if err != nil && fault.Of(err) != fault.NotFound {
-		return 0, err
-	}
-	if err == nil && len(keys) > 0 && r.Private+r.Reason != "" {
-		n++
-	}
-	names, err := objects.Archive(ctx, j.Bucket, j.project.ID, f.Request)
+	names, err := objects.Archive(ctx, j.Bucket, j.project.ID, m.Request)
 	return n + len(names), err
 }
 
-// verifyAmended goes through the members' profiles and chunks again: a pass that
+// verifyAmended goes through the members' operations and chunks again: a pass that
 // changes nothing proves that nothing is left.
 func (j *job) verifyAmended(ctx context.Context, g *group) (done bool, err error) {
 	for j.pos.Member < len(g.members) {
@@ -100,7 +83,7 @@ func (j *job) verifyAmended(ctx context.Context, g *group) (done bool, err error
 		if err != nil {
 			return false, err
 		}
-		j.found(ctx, n.Rewritten+p.Operations+p.Properties)
+		j.found(ctx, n.Rewritten+p.Operations)
 		if done {
 			j.pos.Member, j.pos.Cursor = j.pos.Member+1, ""
 		}
@@ -111,12 +94,21 @@ func (j *job) verifyAmended(ctx context.Context, g *group) (done bool, err error
 			return false, nil
 		}
 	}
-	_, parts, err := j.mentioned(ctx, g)
+	if j.named(g) {
+		for _, m := range g.members {
+			n, err := profile.Freshen(ctx, j.Default, j.project.ID, m.person)
+			if err != nil {
+				return false, err
+			}
+			j.found(ctx, n)
+		}
+	}
+	mentions, err := j.mentions(ctx, g)
 	if err != nil {
 		return false, err
 	}
-	for _, f := range parts {
-		names, err := objects.Archive(ctx, j.Bucket, j.project.ID, f.Request)
+	for _, m := range mentions {
+		names, err := objects.Archive(ctx, j.Bucket, j.project.ID, m.Request)
 		if err != nil {
 			return false, err
 		}

@@ -2,14 +2,12 @@ package erase
 
 import (
 	"context"
-	"time"
+	"fmt"
 
-	"cloud.google.com/go/firestore"
 	"cloud.google.com/go/pubsub/v2"
 	"cloud.google.com/go/storage"
 
 	"github.com/lethe-analytics/lethe/shared/gcp"
-	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/project"
 	"github.com/lethe-analytics/lethe/shared/queue"
 	"github.com/lethe-analytics/lethe/shared/receipt"
@@ -35,19 +33,25 @@ type eraser struct {
 type stage string
 
 const (
-	stageErase   stage = ""        // fences, data, archives, requests: group after group
-	stageLetters stage = "letters" // the dead letters
-	stageVerify  stage = "verify"  // all of the groups again, counting
-	stageReceipt stage = "receipt" // the dead letters again, and the receipt
+	stageFence    stage = ""         // the fences of those who are named, and of their persons
+	stageMembers  stage = "members"  // the identities of the persons, page after page, with their fences
+	stageErase    stage = "erase"    // what is stored of them: group after group
+	stageFold     stage = "fold"     // what is left of persons
+	stageRequests stage = "requests" // archives, and other requests that name them: group after group
+	stageLetters  stage = "letters"  // the dead letters
+	stageVerify   stage = "verify"   // all of the groups again, counting
+	stageRecount  stage = "recount"  // the identities of the persons again: is anybody missing?
+	stageReceipt  stage = "receipt"  // the dead letters again, and the receipt
 )
 
 // progress is where a slice begins: the position of the request.
 type progress struct {
 	Stage  stage          `json:"stage,omitempty"`
+	Asked  int            `json:"asked,omitempty"`  // parts of those who are named; the others follow
 	Part   int            `json:"part"`             // of the request
-	Next   int            `json:"next"`             // of the part's persons: where the next group begins
+	Next   int            `json:"next"`             // of the part's entries: where the next group begins
 	Member int            `json:"member,omitempty"` // of the group, of an erasure of properties or events
-	Cursor string         `json:"cursor,omitempty"` // among the member's chunks
+	Cursor string         `json:"cursor,omitempty"` // among the member's chunks, or the identities that are linked to the entry
 	Left   bool           `json:"left,omitempty"`   // the verification has found something
 	Stores receipt.Stores `json:"stores"`
 }
@@ -61,10 +65,6 @@ type job struct {
 	pos     progress
 	sets    sets
 }
-
-// groupSize is how many persons are worked on together: their fences are written
-// in one transaction, with up to MaxLinked others each.
-const groupSize = 20
 
 // work does a slice of one deletion.
 func (e *eraser) work(ctx context.Context, s *request.Slice) (request.Outcome, error) {
@@ -83,23 +83,40 @@ func (e *eraser) work(ctx context.Context, s *request.Slice) (request.Outcome, e
 		return request.Outcome{}, err
 	}
 	for begun := false; !begun || s.Time(); begun = true { // a slice does something, however short
-		switch j.pos.Stage {
-		case stageErase:
-			err = j.groups(ctx, stageLetters, j.erase)
-		case stageLetters:
-			err = j.letters(ctx)
-		case stageVerify:
-			err = j.groups(ctx, stageReceipt, j.verify)
-		case stageReceipt:
+		if j.pos.Stage == stageReceipt {
 			if done, err := j.finish(ctx); err != nil || done {
 				return request.Outcome{Done: done, Result: j.pos.Stores}, err
 			}
+			continue
 		}
-		if err != nil {
+		if err := j.step(ctx); err != nil {
 			return request.Outcome{}, err
 		}
 	}
 	return request.Outcome{}, nil
+}
+
+// step goes on with a stage.
+func (j *job) step(ctx context.Context) error {
+	switch j.pos.Stage {
+	case stageFence:
+		return j.fence(ctx)
+	case stageMembers:
+		return j.members(ctx, stageErase)
+	case stageErase:
+		return j.groups(ctx, stageFold, j.erase)
+	case stageFold:
+		return j.fold(ctx)
+	case stageRequests:
+		return j.groups(ctx, stageLetters, j.requests)
+	case stageLetters:
+		return j.letters(ctx)
+	case stageVerify:
+		return j.groups(ctx, stageRecount, j.verify)
+	case stageRecount:
+		return j.members(ctx, stageReceipt)
+	}
+	return fmt.Errorf("a deletion is at %q, which is no stage", j.pos.Stage)
 }
 
 // enter goes on to another stage, from its beginning.
@@ -132,49 +149,4 @@ func (j *job) groups(ctx context.Context, next stage, do func(context.Context, *
 		}
 	}
 	return nil
-}
-
-// group is some persons of the request, with all who were one with them when
-// their fences were set.
-type group struct {
-	part    int
-	begin   int // of the persons in the part
-	end     int
-	last    bool      // of the part
-	settled time.Time // request.Subject.Settled of all of them
-	members []member
-}
-
-// member is one distinct_id that is to be erased.
-type member struct {
-	key   person.Key
-	fence time.Time
-}
-
-// group reads the next group, and sets its fences if that has not been done.
-func (j *job) group(ctx context.Context) (*group, error) {
-	subjects, g, err := j.fence(ctx)
-	if err != nil {
-		return nil, err
-	}
-	g.settled = subjects[0].Settled
-	seen := map[person.Key]bool{}
-	for _, s := range subjects {
-		for _, k := range append([]person.Key{s.key}, s.Linked...) {
-			if !seen[k] { // two persons of the request may be one
-				seen[k] = true
-				g.members = append(g.members, member{k, s.Fence})
-			}
-		}
-	}
-	return g, nil
-}
-
-// refs are the documents of the members.
-func (g *group) refs(db *firestore.Client, project string) []*firestore.DocumentRef {
-	refs := make([]*firestore.DocumentRef, len(g.members))
-	for i, m := range g.members {
-		refs[i] = person.Ref(db, project, m.key)
-	}
-	return refs
 }

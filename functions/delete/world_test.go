@@ -1,6 +1,7 @@
 package erase_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -23,6 +24,8 @@ import (
 	"github.com/lethe-analytics/lethe/functions/store"
 	"github.com/lethe-analytics/lethe/shared/chunk"
 	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/identity"
+	"github.com/lethe-analytics/lethe/shared/join"
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/profile"
 	"github.com/lethe-analytics/lethe/shared/project"
@@ -57,7 +60,8 @@ func newWorld(t testing.TB, slice time.Duration) *world {
 		Timeout: time.Minute, PublishTimeout: 30 * time.Second, Slice: slice, SweepIdle: time.Second}
 	w.api = erase.New(w.config, w.Guard(t), w.Default, w.signer.Keys, request.Publishers{Tasks: queue.NewPublisher(w.ps, topology.TopicDeletions, 30*time.Second)})
 	w.worker = erase.NewWorker(w.config, erase.Stores{Databases: w.Databases, PubSub: w.ps, Bucket: w.bucket}, w.signer)
-	w.store = store.New(w.Databases, queue.NewPublisher(w.ps, topology.DeadTopic(topology.TopicEvents), 30*time.Second))
+	publisher := func(topic string) *queue.Publisher { return queue.NewPublisher(w.ps, topic, 30*time.Second) }
+	w.store = store.New(w.Databases, publisher(topology.DeadTopic(topology.TopicEvents)), publisher(topology.TopicLinks))
 	return w
 }
 
@@ -164,6 +168,32 @@ func (w *world) snapshot(id string) string {
 		}
 	}
 	return all.String()
+}
+
+// link joins an identity to another, as the token says it of a device, at that time.
+func (w *world) link(who, whose string, received time.Time) {
+	w.t.Helper()
+	w.connect(who, whose, identity.LinkDevice, person.Link{By: event.ByToken.String(), Event: "$identify", Received: received})
+}
+
+// linkByKey joins two users.
+func (w *world) linkByKey(who, whose string, received time.Time) {
+	w.t.Helper()
+	w.connect(who, whose, identity.LinkUsers, person.Link{By: event.ByKey.String(), Actor: "key", Received: received})
+}
+
+// connect makes a link and does what that leaves.
+func (w *world) connect(who, whose string, said identity.Said, l person.Link) {
+	w.t.Helper()
+	named := func(id string) person.Named { return person.Named{Key: w.personKey(id), DistinctID: id} }
+	ctx := context.WithoutCancel(w.t.Context())
+	done, err := person.Connect(ctx, w.Databases, w.Project.ID, person.Claim{Who: named(who), Whose: named(whose), Said: said, Link: l})
+	if err == nil && done.Pending != "" {
+		err = join.Settle(ctx, w.Databases, w.Project.ID, done.Pending, func() bool { return true })
+	}
+	if err != nil {
+		w.t.Error(err)
+	}
 }
 
 // texts are the events and operations that are stored of a person.

@@ -18,6 +18,7 @@ import (
 type Export struct {
 	request.Answer
 	Persons    int      `json:"persons"` // distinct_ids asked for
+	Scope      string   `json:"scope,omitempty"`
 	Properties []string `json:"properties,omitempty"`
 	Events     []string `json:"events,omitempty"`
 	From       string   `json:"from,omitempty"`
@@ -76,7 +77,7 @@ func describe(r *request.Request, kept retention.Doc) (*Export, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Export{Answer: request.NewAnswer(r), Persons: r.Persons, Properties: p.Properties, Events: p.Events, From: p.From, To: p.To, Format: p.Format}
+	e := &Export{Answer: request.NewAnswer(r), Persons: r.Persons, Scope: p.Scope, Properties: p.Properties, Events: p.Events, From: p.From, To: p.To, Format: p.Format}
 	if r.Status == request.Running {
 		e.Progress, err = how(r)
 	}
@@ -123,6 +124,9 @@ func (s *server) get(ctx context.Context, caller *access.Call, w http.ResponseWr
 		return err
 	}
 	caller.Persons(found.Persons)
+	if err := request.ShowHints(ctx, s.db, caller, found, &e.Answer); err != nil {
+		return err
+	}
 	web.WriteJSON(w, e)
 	return nil
 }

@@ -118,12 +118,13 @@ func TestBadInput(t *testing.T) {
 		many = append(many, fmt.Sprintf("%q", fmt.Sprint("p", i)))
 	}
 	for body, want := range map[string]string{
-		`{}`:                                        "distinct_ids",
-		`{"distinct_ids":[]}`:                       "at least one",
-		`{"distinct_ids":["a"],"x":1}`:              "unknown field",
-		`{"distinct_ids":["a"],"events":[]}`:        "events",
-		`{"distinct_ids":["a"],"format":"xml"}`:     "format",
-		`{"distinct_ids":["a"],"from":"yesterday"}`: "from",
+		`{}`:                                                           "distinct_ids",
+		`{"distinct_ids":[]}`:                                          "at least one",
+		`{"distinct_ids":["a"],"x":1}`:                                 "unknown field",
+		`{"distinct_ids":["a"],"events":[]}`:                           "events",
+		`{"distinct_ids":["a"],"format":"xml"}`:                        "format",
+		`{"distinct_ids":["a"],"scope":"all"}`:                         "scope",
+		`{"distinct_ids":["a"],"from":"yesterday"}`:                    "from",
 		`{"distinct_ids":["a"],"from":"2025-02-01","to":"2025-01-01"}`: "after to",
 		`{"distinct_ids":["a"],"properties":[""]}`:                     "properties[0]",
 		`{"distinct_ids":[` + strings.Join(many, ",") + `]}`:           "2001 persons",

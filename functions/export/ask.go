@@ -30,9 +30,13 @@ const (
 	CSV    = "csv"
 )
 
+// ScopePerson asks for the whole person also by an identity that stands for itself.
+const ScopePerson = "person"
+
 // body is what is asked for.
 type body struct {
 	DistinctIDs []string `json:"distinct_ids"`
+	Scope       string   `json:"scope"`
 	Properties  []string `json:"properties"`
 	Events      []string `json:"events"`
 	From        string   `json:"from"`
@@ -42,6 +46,7 @@ type body struct {
 
 // selection is the parameters of a request: what of the persons is asked for.
 type selection struct {
+	Scope      string   `json:"scope,omitempty"`      // ScopePerson, or empty
 	Properties []string `json:"properties,omitempty"` // just these, of profile and events
 	Events     []string `json:"events,omitempty"`     // names; none: all
 	From       string   `json:"from,omitempty"`       // days, inclusive
@@ -61,6 +66,9 @@ func readParams(r *request.Request) (*selection, error) {
 func (b *body) check() (*selection, error) {
 	if err := request.CheckIDs("distinct_ids", b.DistinctIDs); err != nil {
 		return nil, err
+	}
+	if b.Scope != "" && b.Scope != ScopePerson {
+		return nil, fault.InField("scope", "must be person, or be absent")
 	}
 	for field, names := range map[string][]string{"properties": b.Properties, "events": b.Events} {
 		if names != nil && len(names) == 0 {
@@ -90,7 +98,7 @@ func (b *body) check() (*selection, error) {
 	if !slices.Contains([]string{NDJSON, JSON, CSV}, b.Format) {
 		return nil, fault.InField("format", "must be ndjson, json or csv")
 	}
-	return &selection{Properties: slices.Compact(b.Properties), Events: slices.Compact(b.Events), From: b.From, To: b.To, Format: b.Format}, nil
+	return &selection{Scope: b.Scope, Properties: slices.Compact(b.Properties), Events: slices.Compact(b.Events), From: b.From, To: b.To, Format: b.Format}, nil
 }
 
 // create answers POST /v1/exports.

@@ -1,21 +1,17 @@
 package export
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-
-	"cloud.google.com/go/firestore"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/lethe-analytics/lethe/shared/chunk"
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/person"
+	"github.com/lethe-analytics/lethe/shared/spreadsheet"
 )
 
 // errFull ends the reading of events where the segment or the time is over.
@@ -24,46 +20,19 @@ var errFull = errors.New("the segment is full")
 // lookEvery is how many events are written between two looks at size and time.
 const lookEvery = 256
 
-// events writes a member's events, the oldest day first, from the position on. Done
-// is false where the segment or the time ends before. What came after the request
-// was made is not in the archive, or its pieces would not fit together.
-func (j *job) events(ctx context.Context, key person.Key) (done bool, err error) {
-	doc, err := j.doc(ctx, key)
+// perIdentity is as how many events an identity counts, since a look into its chunks takes
+// time though there be none.
+const perIdentity = 8
+
+// writeEvents writes the events of all identities, one after the other. What came after
+// the request was made is not in the archive, or its pieces would not fit together.
+func (j *job) writeEvents(ctx context.Context) (done bool, err error) {
+	w := &eventWriter{job: j, until: event.Millis(j.slice.Created.UnixMilli())}
+	done, err = j.eachIdentity(ctx, w.writeIdentity)
 	if err != nil {
 		return false, err
 	}
-	w := &eventWriter{job: j, until: event.Millis(j.slice.Created.UnixMilli()), fence: event.Millis(doc.ErasedAt.UnixMilli())}
-	from := cmp.Or(j.pos.Day, j.params.From, "0000-01-01")
-	for d, err := range chunk.PersonDaysOnward(ctx, j.db, j.project.ID, key, from, cmp.Or(j.params.To, "9999-12-31")) {
-		if err != nil {
-			return false, err
-		}
-		if d.Day != j.pos.Day {
-			j.pos.Day, j.pos.At = d.Day, chunk.Place{}
-		}
-		if err = d.EventsFrom(j.pos.At, w.event); err != nil {
-			if !errors.Is(err, errFull) {
-				return false, err
-			}
-			return false, w.end()
-		}
-	}
-	return true, w.end()
-}
-
-// doc reads a person's document for the fence; of one who is not there it is empty.
-func (j *job) doc(ctx context.Context, key person.Key) (person.Doc, error) {
-	snaps, err := j.db.GetAll(ctx, []*firestore.DocumentRef{person.Ref(j.db, j.project.ID, key)})
-	if err != nil {
-		return person.Doc{}, fmt.Errorf("read person: %w", err)
-	}
-	var doc person.Doc
-	if snaps[0].Exists() {
-		if err := snaps[0].DataTo(&doc); err != nil {
-			return person.Doc{}, fmt.Errorf("decode person: %w", err)
-		}
-	}
-	return doc, nil
+	return done, w.end()
 }
 
 // eventWriter writes events into files of the segment.
@@ -78,13 +47,46 @@ type eventWriter struct {
 	lookup       *event.Lookup // of the columns
 }
 
-// event takes the next event of the day at hand.
-func (w *eventWriter) event(at chunk.Place, e *event.Event) error {
-	if w.since++; w.since > lookEvery {
-		if w.since = 0; w.seg.size() >= segmentSize || !w.slice.Time() {
-			w.pos.At = at
-			return errFull
+// writeIdentity writes an identity's events, the oldest day first, from the position on.
+// Done is false where the segment or the time ends before.
+func (w *eventWriter) writeIdentity(ctx context.Context, s *person.Standing) (done bool, err error) {
+	at := w.pos.Subject
+	if w.since += perIdentity; w.isOver() {
+		return false, nil
+	}
+	write := func(p chunk.Place, e *event.Event) error { return w.takeEvent(ctx, p, e) }
+	w.fence = event.Millis(s.Own.Doc.ErasedAt.UnixMilli())
+	from := cmp.Or(at.Day, w.params.From, "0000-01-01")
+	for d, err := range chunk.PersonDaysOnward(ctx, w.db, w.project.ID, s.Own.Key, from, cmp.Or(w.params.To, "9999-12-31")) {
+		if err != nil {
+			return false, err
 		}
+		if d.Day != at.Day {
+			at.Day, at.At = d.Day, chunk.Place{}
+		}
+		if err := d.EventsFrom(at.At, write); errors.Is(err, errFull) {
+			return false, nil
+		} else if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// isOver reports whether the segment or the time is over. It looks now and then.
+func (w *eventWriter) isOver() bool {
+	if w.since <= lookEvery {
+		return false
+	}
+	w.since = 0
+	return w.isFull()
+}
+
+// takeEvent takes the next event of the day at hand, and writes it if it is asked for.
+func (w *eventWriter) takeEvent(ctx context.Context, at chunk.Place, e *event.Event) error {
+	if w.since++; w.isOver() {
+		w.pos.Subject.At = at
+		return errFull
 	}
 	if e.Received > w.until || w.fence > 0 && e.Received <= w.fence ||
 		len(w.params.Events) > 0 && !slices.Contains(w.params.Events, e.Name) {
@@ -97,18 +99,27 @@ func (w *eventWriter) event(at chunk.Place, e *event.Event) error {
 		}
 		e.Properties = text
 	}
-	return w.write(e)
+	text, err := w.reveal(ctx, e.Name, e.Properties)
+	if err != nil {
+		return err
+	}
+	e.Properties = text
+	return w.writeEvent(e)
 }
 
-// write writes one event, in the file at hand or a new one.
-func (w *eventWriter) write(e *event.Event) error {
+// writeEvent writes one event, in the file at hand or a new one.
+func (w *eventWriter) writeEvent(e *event.Event) error {
 	if !w.open {
 		w.open, w.written = true, 0
-		w.pos.File++
-		w.seg.create(fmt.Sprintf("%sevents-%04d.%s", w.folder(), w.pos.File, w.params.Format))
+		w.pos.Subject.File++
+		w.seg.create(fmt.Sprintf("%sevents-%04d.%s", w.folder(), w.pos.Subject.File, w.params.Format))
 		if w.params.Format == CSV {
 			w.csv, w.lookup = csv.NewWriter(w.seg), event.NewLookup(w.params.Properties...)
-			if err := w.csv.Write(append([]string{"event", "time", "distinct_id", "$insert_id"}, w.columns()...)); err != nil {
+			head := []string{"event", "time", "distinct_id", "$insert_id"}
+			for _, name := range w.columns() {
+				head = append(head, spreadsheet.GuardText(name))
+			}
+			if err := w.csv.Write(head); err != nil {
 				return fmt.Errorf("write events: %w", err)
 			}
 		}
@@ -152,74 +163,4 @@ func (w *eventWriter) end() error {
 	w.open = false
 	w.seg.now.Events = w.written
 	return w.seg.end()
-}
-
-// columns of a CSV file behind those that every event has: the properties asked for,
-// or one with all of them as JSON.
-func (w *eventWriter) columns() []string {
-	if len(w.params.Properties) > 0 {
-		return w.params.Properties
-	}
-	return []string{"properties"}
-}
-
-func (w *eventWriter) writeCSV(e *event.Event) error {
-	row := []string{e.Name, e.Time.Time().Format("2006-01-02T15:04:05.000Z"), e.DistinctID, e.InsertID}
-	if len(w.params.Properties) == 0 {
-		row = append(row, e.Properties)
-	} else {
-		values, err := w.lookup.In(e)
-		if err != nil {
-			return err
-		}
-		for _, v := range values {
-			row = append(row, cell(v))
-		}
-	}
-	if err := w.csv.Write(row); err != nil {
-		return fmt.Errorf("write events: %w", err)
-	}
-	w.csv.Flush() // so that the segment knows its size
-	return nil
-}
-
-// cell is a value as a cell: a text without its quotes.
-func cell(v jsontext.Value) string {
-	if text, err := jsontext.AppendUnquote(nil, v); err == nil {
-		return string(text)
-	}
-	return string(v)
-}
-
-// keepOnly leaves the named members in an object's text; found is false if it has
-// none of them.
-func keepOnly(object string, names []string) (text string, found bool, err error) {
-	dec := jsontext.NewDecoder(bytes.NewReader([]byte(object)), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	if _, err := dec.ReadToken(); err != nil {
-		return "", false, fmt.Errorf("read the properties of an event: %w", err)
-	}
-	out := []byte("{")
-	for dec.PeekKind() != '}' {
-		name, err := dec.ReadToken()
-		if err != nil {
-			return "", false, fmt.Errorf("read the properties of an event: %w", err)
-		}
-		plain := name.String()
-		v, err := dec.ReadValue()
-		if err != nil {
-			return "", false, fmt.Errorf("read the properties of an event: %w", err)
-		}
-		if !slices.Contains(names, plain) {
-			continue
-		}
-		if found {
-			out = append(out, ',')
-		}
-		found = true
-		if out, err = jsontext.AppendQuote(out, plain); err != nil {
-			out = strconv.AppendQuote(out, plain)
-		}
-		out = append(append(out, ':'), v...)
-	}
-	return string(append(out, '}')), found, nil
 }

@@ -1,8 +1,10 @@
 package export_test
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -27,10 +29,9 @@ func TestExport(t *testing.T) {
 	}, event.Op{DistinctID: "a/n n😀", Name: "$set", Value: `{"email":"ann@example.com","plan":"free"}`, Received: event.Now() - 60_000, Request: "r"})
 	w.Deliver(t, w.store, []event.Event{ev("a/n n😀", "$identify", 4, "2025-01-03 00:00:00", `{"$anon_distinct_id":"device-1"}`)})
 	w.Deliver(t, w.store, []event.Event{ev("device-1", "Seen", 5, "2025-01-01 00:00:00", `{}`)})
+	w.link("device-1", "a/n n😀", person.Link{By: "token", Event: "$identify"})
 	at := time.Now().Add(-time.Minute).UTC().Truncate(time.Microsecond)
-	if _, err := person.SetConsent(t.Context(), w.Databases, w.Project.ID, w.personKey("a/n n😀"), person.Consent{State: consent.Granted, Basis: "consent", Source: "form", At: at}); err != nil {
-		t.Fatal(err)
-	}
+	w.say("a/n n😀", person.Consent{State: consent.Granted, Basis: "consent", Source: "form", At: at})
 	for _, format := range []string{"ndjson", "json", "csv"} {
 		asked := w.ask(`{"distinct_ids":["a/n n😀","nobody"],"format":"` + format + `"}`)
 		if asked.URL != "" || asked.Status != request.Queued {
@@ -42,8 +43,8 @@ func TestExport(t *testing.T) {
 			names = append(names, name)
 		}
 		slices.Sort(names)
-		want := []string{"index.html", "manifest.json", "person-0001/consents.json", "person-0001/events-0001." + format, "person-0001/events-0002." + format,
-			"person-0001/profile.json", "person-0001/requests.json", "person-0002/consents.json", "person-0002/profile.json", "person-0002/requests.json"}
+		want := []string{"index.html", "manifest.json", "person-0001/consents.json", "person-0001/events-0001." + format, "person-0001/identities.json",
+			"person-0001/profile.json", "person-0001/requests.json", "person-0002/consents.json", "person-0002/identities.json", "person-0002/profile.json", "person-0002/requests.json"}
 		if !slices.Equal(names, want) {
 			t.Errorf("%s: %v", format, names)
 		}
@@ -63,7 +64,7 @@ func TestExport(t *testing.T) {
 		if err != nil || !slices.ContainsFunc(found, func(f request.Found) bool { return f.Request == asked.ID }) {
 			t.Errorf("the archive is not found by a distinct_id that it holds: %v %v", found, err)
 		}
-		events := files["person-0001/events-0001."+format] + files["person-0001/events-0002."+format]
+		events := files["person-0001/events-0001."+format]
 		if strings.Contains(fmt.Sprint(files), "BOB") || strings.Count(events, "2025-01-02T03:04:05") != 1 || strings.Count(events, "device-1") != 2 {
 			t.Errorf("%s: %v", format, files)
 		}
@@ -82,15 +83,51 @@ func TestExport(t *testing.T) {
 	}
 }
 
+// TestArchiveInSpreadsheet shows that no text of an archive in CSV is a formula to a
+// spreadsheet, that numbers stay numbers, and that its JSON still has the values sent.
+func TestArchiveInSpreadsheet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, time.Minute, 15*time.Minute)
+	w.work()
+	const who = "+ann@example.com"
+	w.Deliver(t, w.store, []event.Event{ev(who, "=1+1", 1, "2025-01-02 03:04:05",
+		`{"@p":"\t=cmd|' /C calc'!A0","n":-5,"s":"-5","full":"＝1","in":"x;=1","list":["y;-1"],"no":true}`)})
+	rows := func(body string) [][]string {
+		t.Helper()
+		files := w.archive(w.until(w.ask(`{"distinct_ids":["`+who+`"],"format":"csv"`+body+`}`).ID, request.Done))
+		all, err := csv.NewReader(strings.NewReader(files["person-0001/events-0001.csv"])).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(files["index.html"], "apostrophe") {
+			t.Errorf("the index does not tell how a text is kept from being a formula: %s", files["index.html"])
+		}
+		return all
+	}
+	want := [][]string{
+		{"event", "time", "distinct_id", "$insert_id", "'@p", "full", "in", "list", "n", "no", "s"},
+		{"'=1+1", "2025-01-02T03:04:05.000Z", "'" + who, "i1", "'\t'=cmd|' /C calc'!A0", "'＝1", "x;'=1", `["y;\u002d1"]`, "-5", "true", "'-5"},
+	}
+	if got := rows(`,"properties":["@p","n","s","full","in","list","no"]`); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	got := rows("")
+	if cell := got[1][4]; !strings.Contains(cell, `"in":"x;\u003d1"`) || !strings.Contains(cell, `"n":-5`) {
+		t.Errorf("properties: got %s", cell)
+	}
+	var properties map[string]any
+	if err := json.Unmarshal([]byte(got[1][4]), &properties); err != nil || properties["in"] != "x;=1" || properties["@p"] != "\t=cmd|' /C calc'!A0" {
+		t.Errorf("properties: got %v, %v; want what was sent", properties, err)
+	}
+}
+
 // What an erasure has not got to yet is behind its fence all the same.
 func TestExportWhileErased(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, time.Minute, time.Minute)
 	w.work()
 	for source, at := range map[string]time.Time{"BEFORE": time.Now().Add(-time.Hour), "AFTER": time.Now().Add(-time.Minute)} {
-		if _, err := person.SetConsent(t.Context(), w.Databases, w.Project.ID, w.personKey("ann"), person.Consent{State: consent.Granted, Source: source, At: at}); err != nil {
-			t.Fatal(err)
-		}
+		w.say("ann", person.Consent{State: consent.Granted, Source: source, At: at})
 	}
 	old, fresh := ev("ann", "Seen", 1, "2025-01-01 00:00:00", `{"a":"BEFORE"}`), ev("ann", "Seen", 2, "2025-01-01 00:00:00", `{"a":"AFTER"}`)
 	old.Received = event.Now() - 3_600_000

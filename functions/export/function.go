@@ -6,6 +6,10 @@
 //	     ─▶ manifest, index, directory of the ZIP ─▶ composed to …/archive.zip
 //	GET /v1/exports/{id} ─▶ signed URL, made anew each time
 //
+// A person may have any number of identities. They are listed in notes of the request
+// (request.Cover), by which an erasure finds the archive, and each file of the person is
+// written by going through the notes: a position is a number of a note and one in it.
+//
 // A segment is a piece of the ZIP: some files, or a part of a person's events. It is
 // built in memory, a few megabytes at a time, and Cloud Storage puts the pieces
 // together, so that an archive of any size needs the memory of one segment.
@@ -89,6 +93,8 @@ func New(c Config, guard *access.Guard, db *firestore.Client, signer *objects.UR
 		guard.Route(http.MethodGet, "/v1/exports", s.list),
 		guard.Route(http.MethodGet, "/v1/exports/{id}", s.get),
 		guard.Route(http.MethodDelete, "/v1/exports/{id}", s.cancel),
+		guard.Route(http.MethodPost, "/v1/exports/{id}/confirm", s.confirm),
+		guard.Route(http.MethodPost, "/v1/exports/{id}/refuse", s.refuse),
 		mixpanel.Route(guard.Route(http.MethodPost, "/api/app/data-retrievals/v3.0", s.createMixpanel)),
 		mixpanel.Route(guard.Route(http.MethodGet, "/api/app/data-retrievals/v3.0/{id}", s.getMixpanel)),
 	)

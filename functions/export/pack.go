@@ -187,6 +187,7 @@ type index struct {
 // folder is one person's.
 type folder struct {
 	Name   string
+	Lone   bool // of an identity without its person
 	Events int
 	Files  []ManifestFile
 }
@@ -196,7 +197,7 @@ func newIndex(m *Manifest) *index {
 	for _, f := range m.Files {
 		name, _, _ := strings.Cut(f.Name, "/")
 		if len(i.Folders) == 0 || i.Folders[len(i.Folders)-1].Name != name {
-			i.Folders = append(i.Folders, folder{Name: name})
+			i.Folders = append(i.Folders, folder{Name: name, Lone: strings.HasPrefix(name, loneFolder)})
 		}
 		last := &i.Folders[len(i.Folders)-1]
 		last.Events += f.Events

@@ -10,7 +10,6 @@ import (
 	"cloud.google.com/go/firestore"
 	"cloud.google.com/go/storage"
 
-	"github.com/lethe-analytics/lethe/shared/chunk"
 	"github.com/lethe-analytics/lethe/shared/fault"
 	"github.com/lethe-analytics/lethe/shared/objects"
 	"github.com/lethe-analytics/lethe/shared/person"
@@ -26,19 +25,16 @@ type exporter struct {
 
 // progress is where a slice begins: behind the last segment that was stored.
 type progress struct {
-	Part     int          `json:"part"`              // of the request
-	Next     int          `json:"next"`              // of the part's persons: the one at hand
-	Person   int          `json:"person"`            // persons written
-	Members  []person.Key `json:"members,omitempty"` // distinct_ids of the person at hand, once its own files are written
-	Member   int          `json:"member,omitempty"`
-	Day      string       `json:"day,omitempty"`  // of the member's events: where to go on
-	At       chunk.Place  `json:"at,omitzero"`    // on that day
-	File     int          `json:"file,omitempty"` // files of events of the person at hand
-	Segments int          `json:"segments"`
-	Packed   bool         `json:"packed,omitempty"`   // manifest, index and directory are written
-	Archived bool         `json:"archived,omitempty"` // the archive is there
-	Composed int          `json:"composed,omitempty"` // segments in the composed object
-	Contents Result       `json:"contents"`
+	Part     int      `json:"part"`               // of the request
+	Next     int      `json:"next"`               // of the part's persons: the one at hand
+	Person   int      `json:"person"`             // persons written
+	Subject  *subject `json:"subject,omitempty"`  // the person at hand, once it is known who that is
+	Notes    int      `json:"notes,omitempty"`    // of who is in the archive (request.Cover)
+	Segments int      `json:"segments"`           //
+	Packed   bool     `json:"packed,omitempty"`   // manifest, index and directory are written
+	Archived bool     `json:"archived,omitempty"` // the archive is there
+	Composed int      `json:"composed,omitempty"` // segments in the composed object
+	Contents Result   `json:"contents"`
 }
 
 // job is a slice of one export.
@@ -52,7 +48,14 @@ type job struct {
 
 	part  *request.Part // the one at hand
 	partN int
+
+	unnoted []person.Key // identities that have been found, but not noted
+	batch   *batch       // the identities at hand
+	ids     *knownIDs
 }
+
+// isFull reports whether the segment or the time is over.
+func (j *job) isFull() bool { return j.seg.size() >= segmentSize || !j.slice.Time() }
 
 // work does a slice of one export.
 func (e *exporter) work(ctx context.Context, s *request.Slice) (request.Outcome, error) {
@@ -67,7 +70,7 @@ func (e *exporter) work(ctx context.Context, s *request.Slice) (request.Outcome,
 
 func (e *exporter) slice(ctx context.Context, s *request.Slice) (request.Outcome, error) {
 	var none request.Outcome
-	j := &job{exporter: e, slice: s, partN: -1, seg: newSegment(s.Created)}
+	j := &job{exporter: e, slice: s, partN: -1, seg: newSegment(s.Created), ids: newKnownIDs()}
 	if s.Void {
 		return none, voided()
 	}
@@ -88,7 +91,7 @@ func (e *exporter) slice(ctx context.Context, s *request.Slice) (request.Outcome
 		switch {
 		case j.pos.Part < s.Parts:
 			err = j.person(ctx)
-			if err == nil && (j.seg.size() >= segmentSize || !s.Time()) {
+			if err == nil && j.isFull() {
 				err = j.store(ctx)
 			}
 		case !j.pos.Packed:

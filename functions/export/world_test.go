@@ -58,7 +58,8 @@ func newWorld(t testing.TB, slice, ttl time.Duration) *world {
 	pubs := request.Publishers{Tasks: queue.NewPublisher(w.ps, topology.TopicExports, 30*time.Second)}
 	w.api = export.New(w.config, w.Guard(t), w.Default, signer, pubs)
 	w.worker = export.NewWorker(w.config, w.Default, w.bucket, queue.NewPublisher(w.ps, topology.DeadTopic(topology.TopicExports), 30*time.Second), pubs)
-	w.store = store.New(w.Databases, queue.NewPublisher(w.ps, topology.DeadTopic(topology.TopicEvents), 30*time.Second))
+	w.store = store.New(w.Databases, queue.NewPublisher(w.ps, topology.DeadTopic(topology.TopicEvents), 30*time.Second),
+		queue.NewPublisher(w.ps, topology.TopicLinks, 30*time.Second))
 	return w
 }
 

@@ -50,9 +50,10 @@ type CancelTaken struct {
 }
 
 // statuses are ours in OpenDSR's words, which know no failure: that is told as
-// cancelled, with the reason in an extension.
+// cancelled, with the reason in an extension. What waits for somebody to confirm who is
+// meant is pending, which an extension tells too.
 var statuses = map[request.Status]string{
-	request.Queued: "pending", request.Running: "in_progress", request.Done: "completed",
+	request.Queued: "pending", request.Running: "in_progress", request.NeedsConfirmation: "pending", request.Done: "completed",
 	request.Cancelled: "cancelled", request.Failed: "cancelled",
 }
 
@@ -62,8 +63,11 @@ func newStatus(c Config, r *request.Request, state request.Status, version strin
 	if state == request.Done && r.Kind == request.Export && !r.Void {
 		a.ResultsURL, a.Results = c.PublicURL+"/v1/exports/"+r.ID, &r.Persons
 	}
-	if state == request.Failed {
+	switch {
+	case (state == request.Failed || state == request.Cancelled) && r.Failure != "":
 		a.Extensions = map[string]map[string]string{c.Domain: {"failure": r.Failure}}
+	case state == request.NeedsConfirmation:
+		a.Extensions = map[string]map[string]string{c.Domain: {"status": string(state)}}
 	}
 	return a
 }

@@ -69,14 +69,6 @@ type teller struct {
 	client *http.Client
 }
 
-// toldCollection is below a request; its documents have statuses for ids.
-const toldCollection = "told"
-
-// told says which of a request's callbacks know of a status.
-type told struct {
-	Callbacks []int `firestore:"callbacks"` // their places in the request
-}
-
 // message tells of a change, and sees to it that a change that was not taken is told
 // again for long enough.
 func (w *teller) message(ctx context.Context, m *queue.Message) error {
@@ -117,11 +109,11 @@ func (w *teller) tell(ctx context.Context, c request.Change) (failed int, err er
 		return 0, err
 	}
 	defer release()
-	know, err := w.know(ctx, r, c.Status)
+	know, err := w.know(ctx, r, c)
 	if err != nil {
 		return 0, err
 	}
-	return w.call(ctx, r, x, c.Status, know)
+	return w.call(ctx, r, x, c, know)
 }
 
 // lease is a document beside the statuses: while it holds, nobody else tells of the
@@ -169,43 +161,9 @@ func begun(m *queue.Message) time.Time {
 	return m.Published
 }
 
-// stage orders the statuses: who knows of a later one is not told of an earlier one
-// any more, so that the last that a controller hears is true.
-func stage(s request.Status) int {
-	switch s {
-	case request.Queued:
-		return 0
-	case request.Running:
-		return 1
-	}
-	return 2
-}
-
-// know reads which callbacks know of a status, or of a later one.
-func (w *teller) know(ctx context.Context, r *request.Request, state request.Status) (map[int]bool, error) {
-	docs, err := request.Ref(w.db, r.Project, r.ID).Collection(toldCollection).Documents(ctx).GetAll()
-	if err != nil {
-		return nil, fmt.Errorf("read who was told: %w", err)
-	}
-	know := map[int]bool{}
-	for _, d := range docs { // the lease among them names no callbacks
-		var t told
-		if err := d.DataTo(&t); err != nil {
-			return nil, fmt.Errorf("decode who was told: %w", err)
-		}
-		if stage(request.Status(d.Ref.ID)) < stage(state) {
-			continue
-		}
-		for _, i := range t.Callbacks {
-			know[i] = true
-		}
-	}
-	return know, nil
-}
-
 // call calls the callbacks that do not know, all at once, notes those that took it,
 // and counts the others.
-func (w *teller) call(ctx context.Context, r *request.Request, x *extra, state request.Status, know map[int]bool) (failed int, err error) {
+func (w *teller) call(ctx context.Context, r *request.Request, x *extra, c request.Change, know map[int]bool) (failed int, err error) {
 	var mu sync.Mutex
 	var calls sync.WaitGroup
 	var took []any
@@ -213,7 +171,7 @@ func (w *teller) call(ctx context.Context, r *request.Request, x *extra, state r
 		if know[i] {
 			continue
 		}
-		a := newStatus(w.config, r, state, x.Version)
+		a := newStatus(w.config, r, c.Status, x.Version)
 		a.Callback = to
 		body, err := json.Marshal(a)
 		if err != nil {
@@ -235,7 +193,7 @@ func (w *teller) call(ctx context.Context, r *request.Request, x *extra, state r
 	if len(took) == 0 {
 		return failed, nil
 	}
-	ref := request.Ref(w.db, r.Project, r.ID).Collection(toldCollection).Doc(string(state))
+	ref := request.Ref(w.db, r.Project, r.ID).Collection(toldCollection).Doc(toldID(c))
 	if _, err := ref.Set(ctx, map[string]any{"callbacks": firestore.ArrayUnion(took...)}, firestore.MergeAll); err != nil {
 		return 0, fmt.Errorf("note who was told: %w", err)
 	}

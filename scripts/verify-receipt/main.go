@@ -23,6 +23,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/receipt"
 )
 
@@ -138,13 +139,22 @@ func readReceipt(name string, stdin io.Reader) (string, error) {
 
 // show writes what the receipt says.
 func show(out io.Writer, r *receipt.Receipt) error {
-	linked := 0
+	persons, alone, others := map[person.Key]bool{}, 0, 0
+	said := map[string]int{} // links, by who has said them
 	for _, s := range r.Subjects {
-		linked += len(s.Linked)
+		if s.Scope == receipt.ScopeIdentity {
+			alone++
+		} else {
+			persons[s.Person] = true
+		}
+		others += len(s.Identities)
+		for _, l := range links(s) {
+			said[l.By]++
+		}
 	}
-	persons := "persons"
-	if len(r.Subjects) == 1 {
-		persons = "person"
+	erased := fmt.Sprintf("%s, with %s", count(len(persons), "person", "persons"), count(others, "other identity", "other identities"))
+	if alone > 0 {
+		erased += fmt.Sprintf(", and %s alone", count(alone, "identity", "identities"))
 	}
 	fmt.Fprintf(out, "The receipt is genuine.\n\n")
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
@@ -155,7 +165,8 @@ func show(out io.Writer, r *receipt.Receipt) error {
 	case receipt.KindEvents:
 		what = "events (" + strings.Join(r.Events, ", ") + ") of"
 	}
-	fmt.Fprintf(w, "erased\t%s %d %s, with %d linked distinct_ids\n", what, len(r.Subjects), persons, linked)
+	fmt.Fprintf(w, "erased\t%s %s\n", what, erased)
+	fmt.Fprintf(w, "identities linked\tby token %d, by proof %d, by key %d\n", said["token"], said["proof"], said["key"])
 	fmt.Fprintf(w, "project\t%s\n", r.Project)
 	fmt.Fprintf(w, "request\t%s\n", r.Request)
 	fmt.Fprintf(w, "issued by\t%s\n", r.Issuer)
@@ -177,4 +188,25 @@ func show(out io.Writer, r *receipt.Receipt) error {
 		fmt.Fprintf(w, "\n%d dead letters cannot be read by anybody; the queue drops them after seven days\n", r.Stores.Unreadable)
 	}
 	return w.Flush()
+}
+
+// links are those of a subject.
+func links(s receipt.Subject) (all []*receipt.Link) {
+	if s.Link != nil {
+		all = append(all, s.Link)
+	}
+	for _, i := range s.Identities {
+		if i.Link != nil {
+			all = append(all, i.Link)
+		}
+	}
+	return all
+}
+
+// count says how many there are.
+func count(n int, one, many string) string {
+	if n == 1 {
+		many = one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

@@ -43,11 +43,18 @@ func TestRun(t *testing.T) {
 	genuine := sign(receipt.Type, receipt.Receipt{
 		Request: "the-request", Kind: receipt.KindEvents, Events: []string{"Signed up"},
 		Stores: receipt.Stores{Events: receipt.Count{Found: 4711, Deleted: 4711}, Unreadable: 1},
+		Subjects: []receipt.Subject{
+			{Identity: "ANN", Person: "ANN", Scope: receipt.ScopePerson, Identities: []receipt.Identity{
+				{Identity: "D1", Link: &receipt.Link{To: "ANN", By: "token"}}, {Identity: "D2", Link: &receipt.Link{To: "ANN", By: "key"}}, {Identity: "ROOT"}}},
+			{Identity: "NAN", Person: "ANN", Scope: receipt.ScopePerson, Link: &receipt.Link{To: "ANN", By: "key"}},
+			{Identity: "D3", Person: "BOB", Scope: receipt.ScopeIdentity, Link: &receipt.Link{To: "BOB", By: "proof"}},
+		},
 	})
 	for _, c := range []struct{ jws, want, fails string }{
 		{jws: genuine + "\n", want: "The receipt is genuine."},
 		{jws: genuine, want: "4711"},
-		{jws: genuine, want: "events (Signed up) of 0 persons"},
+		{jws: genuine, want: "events (Signed up) of 1 person, with 3 other identities, and 1 identity alone\n"},
+		{jws: genuine, want: "by token 1, by proof 1, by key 2\n"},
 		{jws: genuine, want: "1 dead letters cannot be read"},
 		{jws: sign(receipt.EvidenceType, map[string]string{"project": "app"}), want: "The evidence is genuine.\n\n{\n  \"project\": \"app\"\n}\n"},
 		{jws: genuine[:40] + "x" + genuine[41:], fails: "no key is known"},

@@ -6,7 +6,7 @@
 //	JWS ──────────────────────────────────┴─▶ Verify ─▶ Receipt (offline: scripts/verify-receipt)
 //
 // A receipt is a JSON Web Signature in compact form (RFC 7515) by ES256 (RFC 7518,
-// section 3.4). It names persons by their keys: nothing in it is personal to who
+// section 3.4). It names identities by their keys: nothing in it is personal to who
 // does not have the project's secret.
 package receipt
 
@@ -18,6 +18,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/person"
 )
 
@@ -56,11 +57,45 @@ const (
 	KindEvents     = "events"
 )
 
-// Subject is a person who was erased.
+// Scopes of a subject.
+const (
+	ScopePerson   = "person"   // the person whose the identity was: all identities that were linked
+	ScopeIdentity = "identity" // the identity alone
+)
+
+// Subject is an identity (a distinct_id) that was asked for.
 type Subject struct {
-	Person person.Key   `json:"person"`
-	Linked []person.Key `json:"linked"` // other distinct_ids of the same person, erased with it
-	Fence  time.Time    `json:"fence"`  // all received at or before it is gone, and cannot come back
+	Identity person.Key `json:"identity"`
+	Person   person.Key `json:"person"`         // the identity to which the links of the person led
+	Scope    string     `json:"scope"`          // ScopePerson, ScopeIdentity
+	Fence    time.Time  `json:"fence"`          // all received at or before it is gone, and cannot come back
+	Link     *Link      `json:"link,omitempty"` // who has said that the identity is the person's
+	// Identities are the person's others, erased with it. Of several subjects of one
+	// person, they stand with the first.
+	Identities []Identity `json:"identities"`
+}
+
+// Identity is one that was erased with another.
+type Identity struct {
+	Identity person.Key `json:"identity"`
+	Fence    time.Time  `json:"fence"`
+	Link     *Link      `json:"link,omitempty"` // absent: the others' links led to it
+}
+
+// Link says who has made an identity a person's.
+type Link struct {
+	To       person.Key `json:"to"`
+	By       string     `json:"by"`              // token, proof or key
+	Event    string     `json:"event,omitempty"` // the name of the event that said it; absent: the API
+	Received time.Time  `json:"received"`
+}
+
+// NewLink is a link as a receipt shows it; nil: there is none.
+func NewLink(l *person.Link) *Link {
+	if l == nil || l.To == "" {
+		return nil
+	}
+	return &Link{To: l.To, By: event.ParseSpeaker(l.By).String(), Event: l.Event, Received: l.Received.UTC()}
 }
 
 // Stores counts for each place that an erasure reaches.

@@ -22,6 +22,12 @@ type Answer struct {
 	By         string    `json:"by"` // names the API key: the first characters of its hash
 	Failure    string    `json:"failure,omitempty"`
 	Progress   *Progress `json:"progress,omitempty"` // while it runs
+	// Hinted are the persons who may be meant, while the request needs confirmation, and
+	// MoreHinted how many others are not listed.
+	Hinted     []Hinted  `json:"hinted,omitempty"`
+	MoreHinted int       `json:"more_hinted,omitempty"`
+	DecidedAt  time.Time `json:"decided_at,omitzero"` // when they were confirmed or refused
+	DecidedBy  string    `json:"decided_by,omitempty"`
 }
 
 // Progress is how far a running request is, as of the last position that was saved.
@@ -33,11 +39,14 @@ type Progress struct {
 // byLength is how much of a key's hash an answer tells.
 const byLength = 12
 
+func shortKey(hash string) string { return hash[:min(len(hash), byLength)] }
+
 // NewAnswer makes the answer about a request.
 func NewAnswer(r *Request) Answer {
 	return Answer{
-		ID: r.ID, Kind: r.Kind, Status: r.Status, Failure: r.Failure, By: r.Actor[:min(len(r.Actor), byLength)],
+		ID: r.ID, Kind: r.Kind, Status: r.Status, Failure: r.Failure, By: shortKey(r.Actor),
 		CreatedAt: r.Created.UTC(), StartedAt: r.Started.UTC(), FinishedAt: r.Finished.UTC(),
+		DecidedAt: r.Decided.UTC(), DecidedBy: shortKey(r.DecidedBy),
 	}
 }
 

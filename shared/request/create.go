@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 	"unicode/utf8"
 
 	"cloud.google.com/go/firestore"
@@ -24,14 +23,6 @@ import (
 
 // MaxPersons bounds the distinct_ids of one request (as Mixpanel's GDPR API v3 does).
 const MaxPersons = 2000
-
-// FreshFor is how long a finished export answers the same request again; a caller
-// who wants a new one sooner sends another Idempotency-Key.
-const FreshFor = 24 * time.Hour
-
-// RetryFor is how long any other finished request is taken for what a repetition
-// means: a retry, and not a new wish.
-const RetryFor = time.Minute
 
 // New is a request to be created.
 type New struct {
@@ -79,12 +70,6 @@ func ValidID(id string) bool {
 	return err == nil && u.String() == id
 }
 
-// pointer finds the request that the same request made before.
-// projects/{project}/samerequests/{hash}
-type pointer struct {
-	Request string `firestore:"request"`
-}
-
 // Create stores a request with its parts and returns it, or the one that the same
 // request made before: while that one is on its way, or if it has the same
 // IdempotencyKey; for an export, as long as it is fresh; for the deletion of whole
@@ -115,34 +100,69 @@ func Create(ctx context.Context, db *firestore.Client, p project.Project, n New)
 	}
 	parts := split(p, n.IDs)
 	r.Parts = len(parts)
+	answer, err := n.store(ctx, db, p, r, parts)
+	if err != nil {
+		return nil, err
+	}
+	if answer == r {
+		watch(ctx, db, r)
+	}
+	return answer, nil
+}
+
+// storeTries is how often a request is tried to be stored while others make the same.
+const storeTries = 10
+
+// store stores a request, unless the same request made one before that still counts. Who
+// has come back since is looked for before the transaction, which must not hold the
+// documents of all persons.
+func (n *New) store(ctx context.Context, db *firestore.Client, p project.Project, r *Request, parts []Part) (*Request, error) {
 	same := db.Doc("projects/" + p.ID + "/samerequests/" + n.hash(p.Secret, r))
-	var answer *Request
+	for range storeTries {
+		last, before, err := n.before(ctx, db, p.ID, same, parts)
+		if err != nil {
+			return nil, err
+		}
+		if before != nil {
+			return before, nil
+		}
+		stored, err := create(ctx, db, r, parts, same, last)
+		if err != nil || stored {
+			return r, err
+		}
+	}
+	return nil, fault.New(fault.Unavailable, "the same request is being made without pause")
+}
+
+// create stores a request, unless another was made meanwhile by the same request: last is
+// the id of the one before.
+func create(ctx context.Context, db *firestore.Client, r *Request, parts []Part, same *firestore.DocumentRef, last string) (stored bool, err error) {
 	err = db.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
-		var err error
-		if answer, err = n.before(tx, db, p.ID, same, parts); err != nil || answer != nil {
+		snap, err := tx.Get(same)
+		if err != nil && status.Code(err) != codes.NotFound {
 			return err
 		}
-		answer = r
-		if err := tx.Create(Ref(db, p.ID, r.ID), r); err != nil {
+		to, err := decodePointer(snap)
+		if stored = err == nil && to == last; !stored {
+			return err
+		}
+		if err := tx.Create(Ref(db, r.Project, r.ID), r); err != nil {
 			return err
 		}
 		for i := range parts {
-			if err := tx.Create(PartRef(db, p.ID, r.ID, i), parts[i]); err != nil {
+			if err := tx.Create(PartRef(db, r.Project, r.ID, i), parts[i]); err != nil {
 				return err
 			}
 		}
 		return tx.Set(same, pointer{r.ID})
 	})
 	if status.Code(err) == codes.AlreadyExists {
-		return nil, fault.Wrap(fault.Conflict, err, "another request has this id")
+		return false, fault.Wrap(fault.Conflict, err, "another request has this id")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("store request: %w", err)
+		return false, fmt.Errorf("store request: %w", err)
 	}
-	if answer == r {
-		watch(ctx, db, r)
-	}
-	return answer, nil
+	return stored, nil
 }
 
 func optional(given bool, v any) (string, error) {
@@ -176,79 +196,4 @@ func (n *New) hash(secret []byte, r *Request) string {
 	// Encoding cannot fail: these are strings.
 	_ = json.NewEncoder(mac).Encode([]any{n.Kind, n.Origin, n.ID, n.IdempotencyKey, n.IDs, n.Find, r.Params, r.Private, r.Reason})
 	return hex.EncodeToString(mac.Sum(nil))
-}
-
-// before finds what the same request made before; nil if that counts no more.
-func (n *New) before(tx *firestore.Transaction, db *firestore.Client, projectID string, same *firestore.DocumentRef, parts []Part) (*Request, error) {
-	snap, err := tx.Get(same)
-	if status.Code(err) == codes.NotFound {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var to pointer
-	if err := snap.DataTo(&to); err != nil {
-		return nil, err
-	}
-	if snap, err = tx.Get(Ref(db, projectID, to.Request)); status.Code(err) == codes.NotFound {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	r, err := decode(snap)
-	if err != nil {
-		return nil, err
-	}
-	counts, err := n.counts(tx, db, r, parts)
-	if err != nil || !counts {
-		return nil, err
-	}
-	return r, nil
-}
-
-// counts reports whether a request that was the same is still an answer to this one.
-func (n *New) counts(tx *firestore.Transaction, db *firestore.Client, r *Request, parts []Part) (bool, error) {
-	age := time.Since(r.Finished)
-	switch {
-	case !r.Status.Final() || n.IdempotencyKey != "" || n.ID != "":
-		return true, nil
-	case r.Status != Done || r.Void:
-		return false, nil
-	case n.Kind == Export:
-		return age < FreshFor, nil
-	case n.Whole && len(n.IDs) > 0:
-		back, err := cameBack(tx, db, r.Project, parts)
-		return !back, err
-	}
-	return age < RetryFor, nil
-}
-
-// cameBack reports whether anything was received or noted of the persons since.
-func cameBack(tx *firestore.Transaction, db *firestore.Client, projectID string, parts []Part) (bool, error) {
-	var refs []*firestore.DocumentRef
-	for _, p := range parts {
-		for _, k := range p.Keys {
-			refs = append(refs, person.Ref(db, projectID, k))
-		}
-	}
-	docs, err := tx.GetAll(refs)
-	if err != nil {
-		return false, err
-	}
-	for _, d := range docs {
-		var doc person.Doc
-		if !d.Exists() {
-			continue
-		}
-		if err := d.DataTo(&doc); err != nil {
-			return false, err
-		}
-		said := !doc.Consent.At.IsZero() && doc.AfterFence(doc.Consent.At) // a denial that an erasure leaves is older
-		if doc.DistinctID != "" || doc.Restriction != nil || said {
-			return true, nil
-		}
-	}
-	return false, nil
 }

@@ -7,13 +7,15 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/lethe-analytics/lethe/shared/profile"
 )
 
 // Identity is a person known by something else than a distinct_id, or by a hash
-// of it (OpenDSR). It is looked for in the profiles when the request runs.
+// of it (OpenDSR). It is looked for in the profiles when the request runs: in what keys
+// have written there, and what the public token has written is a hint.
 type Identity struct {
 	Type   string `json:"type"`   // as OpenDSR names it: email, controller_customer_id, …
 	Value  string `json:"value"`  // raw, or its hash in lower-case hexadecimal
@@ -71,31 +73,32 @@ func newMatcher(wanted []Identity) matcher {
 	return m
 }
 
-// person reports whether somebody has one of the identities.
-func (m matcher) person(distinctID, profileJSON string) (bool, error) {
-	if m.value(CustomerID, distinctID) {
-		return true, nil
-	}
-	if profileJSON == "" || len(m) == 0 {
-		return false, nil
+// attributes are the types of the identities that a profile has, in order.
+func (m matcher) attributes(profileJSON string) (kinds []string, err error) {
+	if profileJSON == "" {
+		return nil, nil
 	}
 	p, err := profile.Parse(profileJSON)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	for kind := range m {
-		if kind == CustomerID {
-			continue
-		}
-		for _, name := range properties(kind) {
-			for _, v := range texts(p[name]) {
-				if m.value(kind, v) {
-					return true, nil
-				}
-			}
+		if kind != CustomerID && m.has(p, kind) {
+			kinds = append(kinds, kind)
 		}
 	}
-	return false, nil
+	slices.Sort(kinds)
+	return kinds, nil
+}
+
+// has reports whether a profile has an identity of a type.
+func (m matcher) has(p profile.Profile, kind string) bool {
+	for _, name := range properties(kind) {
+		if slices.ContainsFunc(texts(p[name]), func(v string) bool { return m.value(kind, v) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // texts are the strings of a profile property: its value, or the items of a list.

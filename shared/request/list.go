@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"cloud.google.com/go/firestore"
@@ -56,7 +57,8 @@ func List(ctx context.Context, db *firestore.Client, project string, kind Kind, 
 	}
 }
 
-// Cancel cancels a request that is still queued; later it is a Conflict.
+// Cancel cancels a request that is still queued, or needs confirmation; of another it is
+// a Conflict.
 func Cancel(ctx context.Context, db *firestore.Client, project, id string, kind Kind) (*Request, error) {
 	if _, err := Get(ctx, db, project, id, kind); err != nil {
 		return nil, err
@@ -73,9 +75,9 @@ func Cancel(ctx context.Context, db *firestore.Client, project, id string, kind 
 		switch r.Status {
 		case Cancelled:
 			return nil
-		case Queued:
+		case Queued, NeedsConfirmation:
 		default:
-			return fault.New(fault.Conflict, "the request is %s; only a queued one can be cancelled", r.Status)
+			return fault.New(fault.Conflict, "the request is %s; only one that is queued or needs confirmation can be cancelled", r.Status)
 		}
 		r.Status, r.Finished, r.Find = Cancelled, now(), "" // by what the persons are known is of no more use
 		return tx.Update(snap.Ref, []firestore.Update{
@@ -95,31 +97,50 @@ type Found struct {
 	Created time.Time // of the part's document
 }
 
-// Of finds the parts of all the project's requests, of any kind, in which a person
-// is named.
-func Of(ctx context.Context, db *firestore.Client, project string, key person.Key) ([]Found, error) {
-	docs := db.CollectionGroup(PartsCollection).Where("project", "==", project).
-		Where("keys", "array-contains", string(key)).Documents(ctx)
-	defer docs.Stop()
+// mostAny is how many keys Firestore compares in one query.
+const mostAny = 30
+
+// Of finds the parts of all the project's requests, of any kind, that name any of some
+// persons.
+func Of(ctx context.Context, db *firestore.Client, project string, keys ...person.Key) ([]Found, error) {
 	var found []Found
-	for {
-		snap, err := docs.Next()
-		if errors.Is(err, iterator.Done) {
-			return found, nil
-		}
+	seen := map[string]bool{}
+	for some := range slices.Chunk(keys, mostAny) {
+		docs, err := db.CollectionGroup(PartsCollection).Where("project", "==", project).
+			Where("keys", "array-contains-any", some).Select().Documents(ctx).GetAll()
 		if err != nil {
 			return nil, fmt.Errorf("find a person's requests: %w", err)
 		}
-		found = append(found, Found{Request: snap.Ref.Parent.Parent.ID, Part: snap.Ref, Created: snap.CreateTime})
+		for _, d := range docs {
+			if !seen[d.Ref.Path] {
+				seen[d.Ref.Path] = true
+				found = append(found, Found{Request: d.Ref.Parent.Parent.ID, Part: d.Ref, Created: d.CreateTime})
+			}
+		}
 	}
+	return found, nil
 }
 
-// Cover notes that the archive of a request also holds others than those whom it names:
-// who are one with its nth person. Of finds it by them from then on.
-func Cover(ctx context.Context, db *firestore.Client, r *Request, n int, others ...person.Key) error {
-	ref := Ref(db, r.Project, r.ID).Collection(PartsCollection).Doc(fmt.Sprintf("linked-%04d", n))
-	if _, err := ref.Set(ctx, Part{Project: r.Project, IDs: make([]string, len(others)), Keys: others}); err != nil {
-		return fmt.Errorf("note who is in an archive: %w", err)
+// GetAll reads requests, in the order of the ids; those that are not there are left out.
+func GetAll(ctx context.Context, db *firestore.Client, project string, ids []string) ([]*Request, error) {
+	refs := make([]*firestore.DocumentRef, len(ids))
+	for i, id := range ids {
+		refs[i] = Ref(db, project, id)
 	}
-	return nil
+	snaps, err := db.GetAll(ctx, refs)
+	if err != nil {
+		return nil, fmt.Errorf("read requests: %w", err)
+	}
+	var all []*Request
+	for _, snap := range snaps {
+		if !snap.Exists() {
+			continue
+		}
+		r, err := decode(snap)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }

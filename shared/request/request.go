@@ -2,12 +2,18 @@
 // slices that fit a function's timeout, and finished.
 //
 //	POST ─Create─▶ projects/{project}/requests/{id}            Request
-//	               projects/{project}/requests/{id}/parts/{n}  Part: up to PartSize persons
+//	               …/parts/{n}         Part: up to PartSize persons, or identities of theirs
+//	               …/parts/linked-{n}  Part: whom an archive holds beside them (Cover)
+//	               …/hints/{key}       Hint: who may be meant, until somebody decides
 //	      ─Publish─▶ topic ─push─▶ Worker ─lease─▶ work(Slice) ─▶ position saved, next slice published
 //	                                                          └─▶ done | failed
 //
 //	queued ──▶ running ──▶ done | failed
-//	   └──▶ cancelled
+//	   │          └──▶ needs_confirmation ──▶ running again: confirmed
+//	   └──▶ cancelled ◀────┘ refused, or cancelled
+//
+// A request that names persons by attributes waits if only the public token has said
+// whose they are: confirm.go.
 //
 // A request outlives the persons that it is about: it knows them by their keys.
 // Their distinct_ids stand in the parts alone, and leave them with an erasure.
@@ -54,15 +60,16 @@ type Status string
 
 // The statuses. The last three are final.
 const (
-	Queued    Status = "queued"
-	Running   Status = "running"
-	Done      Status = "done"
-	Failed    Status = "failed"
-	Cancelled Status = "cancelled"
+	Queued            Status = "queued"
+	Running           Status = "running"
+	NeedsConfirmation Status = "needs_confirmation" // who is meant is only hinted at; no worker has it
+	Done              Status = "done"
+	Failed            Status = "failed"
+	Cancelled         Status = "cancelled"
 )
 
 // Statuses lists them all.
-var Statuses = []Status{Queued, Running, Done, Failed, Cancelled}
+var Statuses = []Status{Queued, Running, NeedsConfirmation, Done, Failed, Cancelled}
 
 // Final reports whether the status will not change any more.
 func (s Status) Final() bool { return s == Done || s == Failed || s == Cancelled }
@@ -103,27 +110,46 @@ type Request struct {
 	Failure  string    `firestore:"failure,omitempty"` // why it failed, for the caller
 	Told     Status    `firestore:"told,omitempty"`    // the last status of which TopicCallbacks was told
 	// FindCursor is the last person looked at for Find (Slice.Resolve).
-	FindCursor string `firestore:"find_cursor,omitempty"`
+	FindCursor string    `firestore:"find_cursor,omitempty"`
+	Hints      int       `firestore:"hints,omitempty"`      // persons who may be meant; MaxHints of them have a Hint
+	Decided    time.Time `firestore:"decided,omitempty"`    // when it was decided on the hints; cancelled with it: they were refused
+	DecidedBy  string    `firestore:"decided_by,omitempty"` // hash of the API key
+}
+
+// waits reports whether the work cannot go on before it is decided on the hints.
+func (r *Request) waits() bool { return r.Find == "" && r.Hints > 0 && r.Decided.IsZero() }
+
+// Begun is since when the request is ours to answer: since it was made, or somebody has
+// decided who is meant.
+func (r *Request) Begun() time.Time {
+	if r.Decided.After(r.Created) {
+		return r.Decided
+	}
+	return r.Created
 }
 
 // PartSize is the number of persons in a part: with the longest distinct_ids a
 // part's document stays under 150 kB.
 const PartSize = 100
 
-// Part is some of a request's persons.
+// Part is some of a request's persons, or of the identities that a deletion has found to
+// be theirs: those come in parts behind them.
 type Part struct {
 	Project string       `firestore:"project"` // for the collection group's index
-	IDs     []string     `firestore:"ids"`     // distinct_ids, beside Keys; empty once erased
-	Keys    []person.Key `firestore:"keys"`    // indexed: finds the requests of a person
-	// Subjects, of a deletion, are the persons whose fence has been set, beside Keys.
+	IDs     []string     `firestore:"ids"`     // distinct_ids, beside Keys; empty once erased, and of identities that nobody has named
+	Keys    []person.Key `firestore:"keys"`    // indexed: finds the requests of an identity
+	// Subjects, of a deletion, are the identities whose fence has been set, beside Keys.
 	Subjects []Subject `firestore:"subjects,omitempty"`
 }
 
-// Subject is a person whom a deletion has got to.
+// Subject is an identity that a deletion covers.
 type Subject struct {
-	Fence    time.Time    `firestore:"fence"`            // all received at or before it goes
-	Linked   []person.Key `firestore:"linked,omitempty"` // who was one with the person at that time
-	Profiles int          `firestore:"profiles"`         // of these, with a profile
+	Fence  time.Time    `firestore:"fence"`            // all received at or before it goes
+	Person person.Key   `firestore:"person"`           // whose the identity was: where its links led
+	Whole  bool         `firestore:"whole,omitempty"`  // whoever was linked to it is covered, too
+	Link   *person.Link `firestore:"link,omitempty"`   // who has said whose it is; nil: nobody
+	Joined bool         `firestore:"joined,omitempty"` // there may have been identities that were linked to it
+	Known  bool         `firestore:"known,omitempty"`  // its distinct_id was
 	// Settled is since when, by Firestore's clock, nobody reads any more what goes: an
 	// archive that was asked for by then may hold it. Zero: not yet.
 	Settled time.Time `firestore:"settled,omitempty"`

@@ -177,6 +177,10 @@ func TestCreateAfterDone(t *testing.T) {
 	}
 	ref := person.Ref(w.Default, w.Project.ID, person.MakeKey(w.Project.Secret, "ann"))
 	fence := time.Now()
+	bob := person.MakeKey(w.Project.Secret, "bob")
+	if _, err := person.Ref(w.Default, w.Project.ID, bob).Set(t.Context(), person.Doc{Restriction: &person.Restriction{Since: fence}}); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		doc  person.Doc
 		back bool
@@ -186,6 +190,7 @@ func TestCreateAfterDone(t *testing.T) {
 		"a restriction":              {person.Doc{ErasedAt: fence, Restriction: &person.Restriction{Since: fence}}, true},
 		"an event, by its person":    {person.Doc{ErasedAt: fence, DistinctID: "ann"}, true},
 		"one who was not erased yet": {person.Doc{DistinctID: "ann"}, true},
+		"one whose person is back":   {person.Doc{ErasedAt: fence, Link: &person.Link{To: bob}}, true},
 	} {
 		if _, err := ref.Set(t.Context(), c.doc); err != nil {
 			t.Fatal(err)
@@ -202,6 +207,29 @@ func TestCreateAfterDone(t *testing.T) {
 	}
 	if got := w.create(request.New{Kind: request.Deletion, Whole: true, IDs: []string{"ann"}, IdempotencyKey: "k"}); got.ID == first.ID {
 		t.Error("another key is another request")
+	}
+}
+
+// Of many persons each is looked at.
+func TestCreateManyAfterDone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run(func(context.Context, *request.Slice) (request.Outcome, error) {
+		return request.Outcome{Done: true}, nil
+	})
+	n := request.New{Kind: request.Deletion, Whole: true}
+	for i := range 321 {
+		n.IDs = append(n.IDs, fmt.Sprint("p", i))
+	}
+	first := w.create(n)
+	w.publish(first)
+	w.until(first, request.Done)
+	if got := w.create(n); got.ID != first.ID {
+		t.Error("nobody came back, but it is a new request")
+	}
+	w.people(map[string]any{n.IDs[len(n.IDs)-1]: nil})
+	if got := w.create(n); got.ID == first.ID {
+		t.Error("the last has come back, but it is no new request")
 	}
 }
 

@@ -28,7 +28,12 @@ const tooMany = "!"
 // the work on a request begins when it reports done. It looks through all persons of
 // the project, as long as there is time, and goes on where it was in the next slice:
 //
-//	people, by id ─▶ page ─match─▶ one transaction: parts, Parts, Persons, FindCursor ─▶ … ─▶ Find cleared
+//	people, by id ─▶ page ─match─▶ one transaction: parts, hints, Parts, Persons, Hints, FindCursor ─▶ … ─▶ Find cleared
+//
+// A person is found by the distinct_id, and by attributes that a key has written. The
+// public token is anybody's: attributes that only it has written are hints, for which the
+// request waits once all have been looked at. Then Resolve reports done when somebody
+// has decided on them.
 //
 // A person whose document is made behind the cursor meanwhile is not found. More
 // persons than MaxPersons are a permanent fault.
@@ -37,7 +42,7 @@ func (s *Slice) Resolve(ctx context.Context, p project.Project) (done bool, err 
 		return false, tooManyFault()
 	}
 	if s.Find == "" {
-		return true, nil
+		return !s.waits(), nil
 	}
 	f := &finder{slice: s, project: p, known: map[person.Key]bool{}}
 	if err := f.load(ctx); err != nil {
@@ -49,7 +54,7 @@ func (s *Slice) Resolve(ctx context.Context, p project.Project) (done bool, err 
 			return false, err
 		}
 		if last || !s.Time() {
-			return last, nil
+			return last && !s.waits(), nil
 		}
 	}
 }
@@ -94,34 +99,41 @@ func (f *finder) know(keys []person.Key) {
 	}
 }
 
+// found is what a page has come to.
+type found struct {
+	part  *Part
+	hints []Hint
+}
+
 // page looks at the next persons and stores whom it found; last reports that there
 // are no more.
 func (f *finder) page(ctx context.Context) (last bool, err error) {
-	found := &Part{Project: f.project.ID}
-	add := func(id string) {
-		if key := person.MakeKey(f.project.Secret, id); !f.known[key] {
-			f.known[key] = true
-			found.IDs, found.Keys = append(found.IDs, id), append(found.Keys, key)
-		}
-	}
+	got := &found{part: &Part{Project: f.project.ID}}
 	for _, id := range f.direct { // those stored before are known
-		add(id)
+		f.add(got, id)
 	}
 	cursor := f.slice.FindCursor
 	if last = len(f.match) == 0; !last {
-		if cursor, last, err = f.look(ctx, add); err != nil {
+		if cursor, last, err = f.look(ctx, got); err != nil {
 			return false, err
 		}
 	}
-	return last, f.store(ctx, found, cursor, last)
+	return last, f.store(ctx, got, cursor, last)
 }
 
-// look hands out the distinct_ids of the matching persons of a page. Profiles are
-// large: they are read one at a time.
-func (f *finder) look(ctx context.Context, add func(id string)) (cursor string, last bool, err error) {
+// add adds a person who is meant for certain.
+func (f *finder) add(to *found, id string) {
+	if key := person.MakeKey(f.project.Secret, id); !f.known[key] {
+		f.known[key] = true
+		to.part.IDs, to.part.Keys = append(to.part.IDs, id), append(to.part.Keys, key)
+	}
+}
+
+// look finds the persons of a page. Profiles are large: they are read one at a time.
+func (f *finder) look(ctx context.Context, got *found) (cursor string, last bool, err error) {
 	cursor = f.slice.FindCursor
 	q := f.slice.db.Collection("projects/"+f.project.ID+"/people").
-		Select("distinct_id", "profile").OrderBy(firestore.DocumentID, firestore.Asc).Limit(findPage)
+		Select("distinct_id", "profile", "attested").OrderBy(firestore.DocumentID, firestore.Asc).Limit(findPage)
 	if cursor != "" {
 		q = q.StartAfter(cursor)
 	}
@@ -143,22 +155,37 @@ func (f *finder) look(ctx context.Context, add func(id string)) (cursor string, 
 		if err := snap.DataTo(&doc); err != nil {
 			return "", false, fmt.Errorf("decode person: %w", err)
 		}
-		if doc.DistinctID == "" { // erased
-			continue
-		}
-		is, err := f.match.person(doc.DistinctID, doc.Profile)
-		if err != nil {
+		if err := f.weigh(got, person.Key(cursor), &doc); err != nil {
 			return "", false, err
-		}
-		if is {
-			add(doc.DistinctID)
 		}
 	}
 }
 
-// store adds persons to the parts and moves the cursor, both or neither. It reads
-// the request anew: another worker may have taken it.
-func (f *finder) store(ctx context.Context, found *Part, cursor string, last bool) error {
+// weigh adds somebody who has one of the identities, as a hint where only the public
+// token has said so.
+func (f *finder) weigh(got *found, key person.Key, doc *person.Doc) error {
+	if doc.DistinctID == "" || f.known[key] { // erased, or found already
+		return nil
+	}
+	attested, err := f.match.attributes(doc.Attested)
+	if err != nil {
+		return err
+	}
+	if f.match.value(CustomerID, doc.DistinctID) || len(attested) > 0 {
+		f.add(got, doc.DistinctID)
+		return nil
+	}
+	claimed, err := f.match.attributes(doc.Profile)
+	if err != nil || len(claimed) == 0 {
+		return err
+	}
+	got.hints = append(got.hints, Hint{Key: key, Matched: claimed})
+	return nil
+}
+
+// store adds persons to the parts, and hints, and moves the cursor: all or nothing. It
+// reads the request anew: another worker may have taken it.
+func (f *finder) store(ctx context.Context, got *found, cursor string, last bool) error {
 	s := f.slice
 	ref := Ref(s.db, s.Project, s.ID)
 	var now Request
@@ -175,21 +202,16 @@ func (f *finder) store(ctx context.Context, found *Part, cursor string, last boo
 		if now.Step != s.Step || now.Status != s.Status || now.FindCursor != s.FindCursor || now.Find != s.Find {
 			return fault.New(fault.Unavailable, "another worker has the request")
 		}
-		if now.Persons+len(found.IDs) > MaxPersons {
+		if now.Persons+len(got.part.IDs) > MaxPersons {
 			now.Find, now.FindCursor = "", tooMany
 			return tx.Update(ref, findUpdates(&now))
 		}
-		parts, err := fill(tx, s.db, &now, found)
-		if err != nil {
+		if err := addPersons(tx, s.db, &now, got.part); err != nil {
 			return err
 		}
-		for n, part := range parts {
-			if err := tx.Set(PartRef(s.db, s.Project, s.ID, n), part); err != nil {
-				return err
-			}
-			now.Parts = max(now.Parts, n+1)
+		if err := addHints(tx, s.db, &now, got.hints); err != nil {
+			return err
 		}
-		now.Persons += len(found.IDs)
 		now.FindCursor = cursor
 		if last { // what they are known by is of no more use
 			now.Find, now.FindCursor = "", ""
@@ -199,7 +221,7 @@ func (f *finder) store(ctx context.Context, found *Part, cursor string, last boo
 	if err != nil {
 		return fmt.Errorf("store the persons found: %w", err)
 	}
-	s.Find, s.FindCursor, s.Parts, s.Persons = now.Find, now.FindCursor, now.Parts, now.Persons
+	s.Find, s.FindCursor, s.Parts, s.Persons, s.Hints = now.Find, now.FindCursor, now.Parts, now.Persons, now.Hints
 	if s.FindCursor == tooMany {
 		return tooManyFault()
 	}
@@ -209,37 +231,6 @@ func (f *finder) store(ctx context.Context, found *Part, cursor string, last boo
 func findUpdates(r *Request) []firestore.Update {
 	return []firestore.Update{
 		{Path: "find", Value: r.Find}, {Path: "find_cursor", Value: r.FindCursor},
-		{Path: "parts", Value: r.Parts}, {Path: "persons", Value: r.Persons},
+		{Path: "parts", Value: r.Parts}, {Path: "persons", Value: r.Persons}, {Path: "hints", Value: r.Hints},
 	}
-}
-
-// fill puts persons into the last part while it has room, then into new ones. A part
-// that an erasure took distinct_ids from is left alone: IDs and Keys no longer pair.
-func fill(tx *firestore.Transaction, db *firestore.Client, r *Request, found *Part) (map[int]*Part, error) {
-	parts := map[int]*Part{}
-	if len(found.IDs) == 0 {
-		return parts, nil
-	}
-	n, part := r.Parts, &Part{Project: r.Project}
-	if n > 0 {
-		snap, err := tx.Get(PartRef(db, r.Project, r.ID, n-1))
-		if err != nil {
-			return nil, err
-		}
-		var before Part
-		if err := snap.DataTo(&before); err != nil {
-			return nil, fmt.Errorf("decode part of a request: %w", err)
-		}
-		if len(before.IDs) == len(before.Keys) && len(before.IDs) < PartSize {
-			n, part = n-1, &before
-		}
-	}
-	for i := range found.IDs {
-		if len(part.IDs) == PartSize {
-			n, part = n+1, &Part{Project: r.Project}
-		}
-		part.IDs, part.Keys = append(part.IDs, found.IDs[i]), append(part.Keys, found.Keys[i])
-		parts[n] = part
-	}
-	return parts, nil
 }

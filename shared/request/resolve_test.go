@@ -20,8 +20,14 @@ import (
 	"github.com/lethe-analytics/lethe/shared/request"
 )
 
-// people stores persons: distinct_ids and profiles.
+// people stores persons: distinct_ids and profiles, as keys have written them.
 func (w *world) people(profiles map[string]any) {
+	w.t.Helper()
+	w.profiles(profiles, true)
+}
+
+// profiles stores persons with profiles that keys have written, or the public token.
+func (w *world) profiles(profiles map[string]any, attested bool) {
 	w.t.Helper()
 	bulk := w.Default.BulkWriter(w.t.Context())
 	for id, p := range profiles {
@@ -31,7 +37,9 @@ func (w *world) people(profiles map[string]any) {
 			if err != nil {
 				w.t.Fatal(err)
 			}
-			doc.Profile = string(b)
+			if doc.Profile = string(b); attested {
+				doc.Attested = doc.Profile
+			}
 		}
 		if _, err := bulk.Set(person.Ref(w.Default, w.Project.ID, person.MakeKey(w.Project.Secret, id)), doc); err != nil {
 			w.t.Fatal(err)
@@ -107,7 +115,7 @@ func TestResolveIdentities(t *testing.T) {
 		"msp": map[string]any{"microsoft_publisher_id": "msp-1"}, "rpi": map[string]any{"roku_publisher_id": "rpi-1"}, "ria": map[string]any{"$roku_advertising_id": "ria-1"},
 	})
 	// One who was erased has no distinct_id, and is found no more.
-	if _, err := person.Ref(w.Default, w.Project.ID, "ERASED").Set(t.Context(), person.Doc{Profile: `{"$email":"ann@example.com"}`}); err != nil {
+	if _, err := person.Ref(w.Default, w.Project.ID, "ERASED").Set(t.Context(), person.Doc{Profile: `{"$email":"ann@example.com"}`, Attested: `{"$email":"ann@example.com"}`}); err != nil {
 		t.Fatal(err)
 	}
 	w.run(w.resolving)

@@ -16,8 +16,33 @@ import (
 	"github.com/lethe-analytics/lethe/shared/webhook"
 )
 
+// Publishers publishes slices and changes of state.
+type Publishers struct {
+	Tasks     *queue.Publisher // topic of the kind
+	Callbacks *queue.Publisher // TopicCallbacks
+	Webhooks  *queue.Publisher // TopicWebhooks; nil: nobody is told by webhook
+}
+
+// Publish sends a request's current slice, if it has one left. It may be called
+// more than once.
+func (p Publishers) Publish(ctx context.Context, r *Request) error {
+	if r.Status.Final() || r.Status == NeedsConfirmation {
+		return nil
+	}
+	return publish(ctx, p.Tasks, task{r.Project, r.ID, r.Step})
+}
+
+func publish(ctx context.Context, to *queue.Publisher, t task) error {
+	data, err := json.Marshal(t)
+	if err != nil {
+		return fmt.Errorf("write a task: %w", err)
+	}
+	return to.Publish(ctx, data, map[string]string{queue.AttrProject: t.Project})
+}
+
 // Tell publishes a request's change of state to TopicCallbacks, if its origin wants
-// to know and has not been told, and its end to the project's webhooks.
+// to know and has not been told, and to the project's webhooks its end, and that it needs
+// confirmation.
 func (p Publishers) Tell(ctx context.Context, db *firestore.Client, r *Request) error {
 	if err := p.webhook(ctx, db, r); err != nil {
 		return err
@@ -25,7 +50,7 @@ func (p Publishers) Tell(ctx context.Context, db *firestore.Client, r *Request) 
 	if r.Origin != OpenDSR || r.Told == r.Status {
 		return nil
 	}
-	data, err := json.Marshal(Change{Project: r.Project, Request: r.ID, Status: r.Status})
+	data, err := json.Marshal(Change{Project: r.Project, Request: r.ID, Status: r.Status, Again: r.Status == Running && !r.Decided.IsZero()})
 	if err != nil {
 		return fmt.Errorf("write a change of state: %w", err)
 	}
@@ -39,9 +64,10 @@ func (p Publishers) Tell(ctx context.Context, db *firestore.Client, r *Request) 
 	return nil
 }
 
-// webhook sends a request's end as an event, which is the same if it is sent again.
+// webhook sends what the project is to know of a request as an event, which is the same
+// if it is sent again.
 func (p Publishers) webhook(ctx context.Context, db *firestore.Client, r *Request) error {
-	types := map[Status]string{Done: webhook.RequestDone, Failed: webhook.RequestFailed}
+	types := map[Status]string{Done: webhook.RequestDone, Failed: webhook.RequestFailed, NeedsConfirmation: webhook.RequestNeedsConfirmation}
 	if p.Webhooks == nil || types[r.Status] == "" {
 		return nil
 	}
@@ -57,6 +83,7 @@ type Change struct {
 	Project string `json:"project"`
 	Request string `json:"request"`
 	Status  Status `json:"status"`
+	Again   bool   `json:"again,omitempty"` // it runs, having waited for a confirmation
 }
 
 // watch raises what is unusual about a request that was just made. It is looked at

@@ -34,30 +34,6 @@ type task struct {
 	Step    int    `json:"step"`
 }
 
-// Publishers publishes slices and changes of state.
-type Publishers struct {
-	Tasks     *queue.Publisher // topic of the kind
-	Callbacks *queue.Publisher // TopicCallbacks
-	Webhooks  *queue.Publisher // TopicWebhooks; nil: nobody is told by webhook
-}
-
-// Publish sends a request's current slice, if it has one left. It may be called
-// more than once.
-func (p Publishers) Publish(ctx context.Context, r *Request) error {
-	if r.Status.Final() {
-		return nil
-	}
-	return publish(ctx, p.Tasks, task{r.Project, r.ID, r.Step})
-}
-
-func publish(ctx context.Context, to *queue.Publisher, t task) error {
-	data, err := json.Marshal(t)
-	if err != nil {
-		return fmt.Errorf("write a task: %w", err)
-	}
-	return to.Publish(ctx, data, map[string]string{queue.AttrProject: t.Project})
-}
-
 // Slice is a piece of work on one request, which the worker has to itself.
 type Slice struct {
 	*Request
@@ -165,7 +141,7 @@ func (w *worker) take(ctx context.Context, t task) (r *Request, mine bool, err e
 			return err
 		}
 		switch {
-		case r.Status.Final() || t.Step < r.Step:
+		case r.Status.Final() || r.Status == NeedsConfirmation || t.Step < r.Step:
 			return nil
 		case r.Lease.After(now()):
 			return fault.New(fault.Unavailable, "another worker has the request")
@@ -224,6 +200,9 @@ func (w *worker) finish(ctx context.Context, r *Request, out Outcome, failure er
 			slog.ErrorContext(ctx, "request failed", "request", r.ID, "kind", r.Kind, "error", failure.Error())
 		case out.Done:
 			r.Status, r.Finished, r.Result = Done, now(), result
+		case r.waits():
+			r.Status = NeedsConfirmation
+			r.Step++
 		default:
 			r.Step++
 		}
@@ -234,7 +213,7 @@ func (w *worker) finish(ctx context.Context, r *Request, out Outcome, failure er
 	}
 	if r.Status.Final() { // an objective of the service is measured by this line
 		slog.InfoContext(ctx, "request finished", "project", r.Project, "request", r.ID, "kind", r.Kind, "status", r.Status,
-			"hours", r.Finished.Sub(r.Created).Hours())
+			"hours", r.Finished.Sub(r.Begun()).Hours())
 	}
 	return nil
 }
