@@ -145,15 +145,11 @@ func TestPickers(t *testing.T) {
 		var a report.Values
 		w.answered(w.get("/v1/reports/values", query(append(pairs, "from", "2026-01-01", "to", "2026-01-02", "property", "plan")...)), &a)
 		for _, v := range a.Values {
-			text := "null"
-			if v.Value != nil {
-				text = *v.Value
-			}
-			got += fmt.Sprint(text, v.Count, " ")
+			got += fmt.Sprint(shown(v.GroupValue), v.Count, " ")
 		}
 		return got + fmt.Sprint(a.LeftOut)
 	}
-	if got := values(); got != "free2 pro2 null1 0" {
+	if got := values(); got != "free2 pro2 (null)1 0" {
 		t.Error(got)
 	}
 	if got := values("event", "Seen", "limit", "1"); got != "pro2 2" {

@@ -15,38 +15,47 @@ import (
 	"github.com/lethe-analytics/lethe/shared/person"
 )
 
-// one makes distinct_ids one person; the first is the head.
-func (w *world) one(ids ...string) {
+// link makes an identity another's.
+func (w *world) link(who, whose string, provisional bool) {
 	w.t.Helper()
-	head := person.MakeKey(w.Project.Secret, ids[0])
-	var linked []person.Key
-	set := func(key person.Key, fields map[string]any) {
-		w.t.Helper()
-		if _, err := person.Ref(w.Default, w.Project.ID, key).Set(w.t.Context(), fields, firestore.MergeAll); err != nil {
+	key := func(id string) person.Key { return person.MakeKey(w.Project.Secret, id) }
+	for id, fields := range map[string]map[string]any{
+		who:   {"link": person.Link{To: key(whose), Provisional: provisional, By: "token", Received: time.Now()}},
+		whose: {"joined": true, "identified": "$identify"},
+	} {
+		if _, err := person.Ref(w.Default, w.Project.ID, key(id)).Set(w.t.Context(), fields, firestore.MergeAll); err != nil {
 			w.t.Fatal(err)
 		}
 	}
-	for _, id := range ids[1:] {
-		key := person.MakeKey(w.Project.Secret, id)
-		linked = append(linked, key)
-		set(key, map[string]any{"head": head})
-	}
-	set(head, map[string]any{"linked": linked})
 }
 
-// TestClustersAgainstNaive counts persons of several distinct_ids as if all their
-// events had come under one.
+// one makes identities one person's, that of the first.
+func (w *world) one(ids ...string) {
+	w.t.Helper()
+	for _, id := range ids[1:] {
+		w.link(id, ids[0], false)
+	}
+}
+
+// TestClustersAgainstNaive counts persons of several identities as if all their events
+// had come under one: of devices, of users whom a key has merged, and where a link is
+// provisional.
 func TestClustersAgainstNaive(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	w := newWorld(t)
-	heads := map[string]string{"a1": "a0", "a2": "a0", "b1": "b0", "c2": "c0"} // c0 is never seen itself
-	w.one("a0", "a1", "a2")
+	roots := map[string]string{"a1": "a0", "a2": "a0", "a3": "a0", "b1": "b0", "c2": "c0", "f1": "f0", "g1": "g0"} // c0 and b0 are never seen themselves
+	w.one("a0", "a1")
+	w.one("a1", "a2")        // device, user, user
+	w.link("a3", "a2", true) // which three links lead to
 	w.one("b0", "b1")
 	w.one("c0", "c2")
-	ids := []string{"a0", "a1", "a2", "b0", "b1", "c2", "d", "e", ""}
+	w.link("f1", "f0", true)
+	w.link("g1", "g0", true)
+	w.link("g0", "g1", false) // a circle is one person
+	ids := []string{"a0", "a1", "a2", "a3", "b1", "c2", "d", "e", "f0", "f1", "g0", "g1", ""}
 	start := time.Date(2026, 1, 26, 0, 0, 0, 0, time.UTC) // a Monday
 	var all, as []event.Event
 	for i := range 300 {
@@ -56,8 +65,8 @@ func TestClustersAgainstNaive(t *testing.T) {
 			Properties: fmt.Sprintf(`{"n":1,"plan":%d}`, r.IntN(2)),
 		}
 		all = append(all, e)
-		if head := heads[e.DistinctID]; head != "" {
-			e.DistinctID = head
+		if root := roots[e.DistinctID]; root != "" {
+			e.DistinctID = root
 		}
 		as = append(as, e)
 	}
@@ -100,14 +109,14 @@ func TestClusterCountsOnce(t *testing.T) {
 	} {
 		a := w.segmentation("event", "Seen", "measure", "unique", "unit", c.unit, "from", "2026-02-02", "to", c.to)
 		if got := flat(a); len(got) != 1 || got[0] != c.want {
-			t.Errorf("%s: %v, want %s", c.unit, got, c.want)
+			t.Errorf("%s: got %v, want %s", c.unit, got, c.want)
 		}
 	}
 	for _, to := range []string{"2026-02-02", "2026-02-04"} {
 		var a report.TopEvents
 		w.answered(w.get(topPath, query("from", "2026-02-02", "to", to)), &a)
 		if len(a.Events) != 1 || a.Events[0].Unique != 2 || a.Events[0].Total < 4 {
-			t.Errorf("%+v", a.Events)
+			t.Errorf("got %+v, want 2 persons", a.Events)
 		}
 	}
 }

@@ -65,7 +65,7 @@ type Funnel struct {
 
 // FunnelSeries is the funnel of one value of by; the most persons first.
 type FunnelSeries struct {
-	Value *string      `json:"value"` // null without by, and for events that lack the property
+	GroupValue
 	Other bool         `json:"other,omitempty"`
 	Steps []FunnelStep `json:"steps"`
 }
@@ -150,8 +150,8 @@ func (f *walk) series(values *valueTable) []FunnelSeries {
 	durations := map[int32][][]float64{} // by value and step
 	counts := map[int32][]int64{}
 	if f.By == "" {
-		counts[nullValue] = make([]int64, len(f.steps))
-		durations[nullValue] = make([][]float64, len(f.steps))
+		counts[noValue] = make([]int64, len(f.steps))
+		durations[noValue] = make([][]float64, len(f.steps))
 	}
 	for _, a := range f.attempts {
 		if a == nil || a.best.times == nil {
@@ -171,7 +171,10 @@ func (f *walk) series(values *valueTable) []FunnelSeries {
 	}
 	list := make([]FunnelSeries, 0, len(counts))
 	for v, n := range counts {
-		s := FunnelSeries{Value: values.pointer(v), Other: v == otherValue}
+		s := FunnelSeries{Other: v == otherValue}
+		if f.By != "" {
+			s.GroupValue = values.values[v]
+		}
 		for i := range f.steps {
 			step := FunnelStep{Event: f.steps[i].event, Count: n[i], FromFirst: share(n[i], n[0]), FromPrevious: share(n[i], n[max(i-1, 0)])}
 			step.Median = quantile(medianOf, durations[v][i])
@@ -183,7 +186,7 @@ func (f *walk) series(values *valueTable) []FunnelSeries {
 		if c := cmp.Compare(b.Steps[0].Count, a.Steps[0].Count); c != 0 {
 			return c
 		}
-		return compareValues(a.Value, b.Value)
+		return a.GroupValue.compare(b.GroupValue)
 	})
 	return list
 }
@@ -193,17 +196,4 @@ func share(n, of int64) float64 {
 		return 0
 	}
 	return float64(n) / float64(of)
-}
-
-// compareValues orders values, null last.
-func compareValues(a, b *string) int {
-	switch {
-	case a == nil && b == nil:
-		return 0
-	case a == nil:
-		return 1
-	case b == nil:
-		return -1
-	}
-	return strings.Compare(*a, *b)
 }

@@ -11,14 +11,16 @@ import (
 )
 
 // mixpanelSegmentation answers GET /api/query/segmentation. Type average is events
-// for each person.
+// for each person. Mixpanel's answer names a group by text alone, so that 1 and "1" are
+// one group, and so are null, no value at all and "undefined": who has several of these
+// is one person of it.
 func (s *server) mixpanelSegmentation(ctx context.Context, project string, r *http.Request) (any, error) {
 	p := mixpanelQuery(r)
 	name := eventName(p)
 	p.Required("event")
 	kind := p.Choice("type", "general", "unique", "average")
 	q := question{
-		events: []string{name}, span: mixpanelDates(p), by: expression(p, "on"), where: condition(p, "where"),
+		events: []string{name}, span: mixpanelDates(p), by: expression(p, "on"), asText: true, where: condition(p, "where"),
 		limit: p.Int("limit", 60, 1, maxLimit),
 	}
 	unit := p.Choice("unit", daily, minutely, hourly, weekly, monthly)
@@ -88,17 +90,13 @@ func newMixpanelSegmentation(q question, totals, uniques *Segmentation) *mixpane
 	return a
 }
 
-// sums are the counts by what Mixpanel calls a series and by bucket. What it calls the
-// same is added up: a value may be the text "undefined".
+// sums are the counts by what Mixpanel calls a series and by bucket. A value of the name
+// of Other is added to it.
 func (q *question) sums(s *Segmentation, buckets []string) map[string]map[string]float64 {
 	all := map[string]map[string]float64{}
 	for _, of := range s.Series {
 		name := of.Event
-		switch {
-		case q.by == "":
-		case of.Value == nil:
-			name = "undefined"
-		default:
+		if q.by != "" {
 			name = *of.Value
 		}
 		if all[name] == nil {

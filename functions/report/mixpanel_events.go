@@ -7,47 +7,43 @@ import (
 	"math"
 	"net/http"
 	"slices"
-	"strconv"
-
-	"cloud.google.com/go/firestore"
-	"github.com/go-json-experiment/json/jsontext"
+	"strings"
 
 	"github.com/lethe-analytics/lethe/shared/access"
 	"github.com/lethe-analytics/lethe/shared/chunk"
 	"github.com/lethe-analytics/lethe/shared/event"
 	"github.com/lethe-analytics/lethe/shared/fault"
-	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/project"
+	"github.com/lethe-analytics/lethe/shared/web"
 )
 
 // errDone ends a reading that has enough.
 var errDone = errors.New("the limit is reached")
 
-// appendRaw writes an event as Mixpanel's raw export has it: the time in whole
-// seconds, the receipt in milliseconds.
-func appendRaw(b []byte, e *event.Event) []byte {
-	b = append(b, `{"event":`...)
-	b, _ = jsontext.AppendQuote(b, e.Name) // of what is not UTF-8 it writes replacements
-	b = strconv.AppendInt(append(b, `,"properties":{"time":`...), int64(math.Floor(float64(e.Time)/1000)), 10)
-	b, _ = jsontext.AppendQuote(append(b, `,"distinct_id":`...), e.DistinctID)
-	b, _ = jsontext.AppendQuote(append(b, `,"$insert_id":`...), e.InsertID)
-	b = strconv.AppendInt(append(b, `,"mp_processing_time_ms":`...), int64(e.Received), 10)
-	if len(e.Properties) > 2 {
-		return append(append(append(b, ','), e.Properties[1:]...), '}')
+// timeForm is the parameter time_in_ms. Python writes its booleans with a capital.
+func timeForm(p *web.Query) event.TimeForm {
+	if given := p.Choice("time_in_ms", "false", "true", "False", "True"); strings.EqualFold(given, "true") {
+		return event.Milliseconds
 	}
-	return append(b, "}}"...)
+	return event.Seconds
 }
 
 // mixpanelExport answers GET /api/2.0/export: events as they are, one a line, in the
-// order of their days, in memory that does not grow with them. The access is logged
-// before the first leaves; of an answer that is cut off the connection is too.
+// order of their days, in memory that does not grow with them. /import takes them back
+// as the same events. The access is logged before the first leaves; of an answer that is
+// cut off the connection is too.
 func (s *server) mixpanelExport(ctx context.Context, c *access.Call, w http.ResponseWriter, r *http.Request) error {
 	p := mixpanelQuery(r)
 	days := mixpanelDates(p)
 	names := list(p, "event", maxNames)
 	condition := condition(p, "where")
+	form := timeForm(p)
 	limit := p.Int("limit", math.MaxInt32, 1, math.MaxInt32)
 	if err := p.Err(); err != nil {
+		return err
+	}
+	revealer, err := s.newRevealer(ctx, c.Project)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
@@ -58,6 +54,11 @@ func (s *server) mixpanelExport(ctx context.Context, c *access.Call, w http.Resp
 	m := newMatcher("", selection{where: condition})
 	out := bufio.NewWriterSize(w, 64<<10)
 	var line []byte
+	lines := &batch{revealer: revealer, write: func(e *event.Event) error {
+		line = append(event.AppendExport(line[:0], e, form), '\n')
+		_, err := out.Write(line)
+		return err
+	}}
 	one := func(e *event.Event) error {
 		if !days.has(e.Time) || names != nil && !slices.Contains(names, e.Name) {
 			return nil
@@ -65,8 +66,7 @@ func (s *server) mixpanelExport(ctx context.Context, c *access.Call, w http.Resp
 		if taken, _, err := m.match(e); err != nil || taken == 0 {
 			return err
 		}
-		line = append(appendRaw(line[:0], e), '\n')
-		if _, err := out.Write(line); err != nil {
+		if err := lines.add(ctx, e); err != nil {
 			return err
 		}
 		if limit--; limit == 0 {
@@ -74,8 +74,11 @@ func (s *server) mixpanelExport(ctx context.Context, c *access.Call, w http.Resp
 		}
 		return nil
 	}
-	err := s.scan(ctx, c.Project, days.begin, days.end, func(d *chunk.PersonDay) error { return d.Events(one) })
+	err = s.scan(ctx, c.Project, days.begin, days.end, func(d *chunk.PersonDay) error { return d.Events(one) })
 	if err != nil && !errors.Is(err, errDone) {
+		return err
+	}
+	if err := lines.flush(ctx); err != nil {
 		return err
 	}
 	return out.Flush()
@@ -97,34 +100,39 @@ func (s *server) mixpanelStream(ctx context.Context, c *access.Call, w http.Resp
 		return err
 	}
 	c.AboutIDs(owner.Secret, ids)
-	keys, err := s.members(ctx, owner, ids)
+	revealer, err := s.newRevealer(ctx, c.Project)
+	if err != nil {
+		return err
+	}
+	persons, err := s.readIdentities(ctx, owner, ids, revealer.restricted)
 	if err != nil {
 		return err
 	}
 	body := []byte(`{"status":"ok","results":{"events":[`)
 	count, size := 0, 0
-	for _, identities := range keys {
+	for _, identities := range persons {
 		var own []event.Event
-		for _, key := range identities {
-			err := s.personEvents(ctx, c.Project, key, days, func(e *event.Event) error {
-				count++
-				size += len(e.Properties)
-				if count > maxStreamEvents || size > maxStreamBytes {
-					return tooManyEvents()
-				}
-				own = append(own, *e)
-				return nil
-			})
-			if err != nil {
-				return err
+		err := s.personEvents(ctx, c.Project, identities, days, func(e *event.Event) error {
+			count++
+			size += len(e.Properties)
+			if count > maxStreamEvents || size > maxStreamBytes {
+				return tooManyEvents()
 			}
+			own = append(own, *e)
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		slices.SortStableFunc(own, func(a, b event.Event) int { return int(a.Time - b.Time) })
+		if err := revealer.reveal(ctx, own); err != nil {
+			return err
+		}
+		slices.SortFunc(own, compareEvents)
 		for i := range own {
 			if body[len(body)-1] != '[' {
 				body = append(body, ',')
 			}
-			body = appendRaw(body, &own[i])
+			body = event.AppendExport(body, &own[i], event.WholeSeconds)
 		}
 	}
 	c.Count(count)
@@ -136,54 +144,4 @@ func (s *server) mixpanelStream(ctx context.Context, c *access.Call, w http.Resp
 
 func tooManyEvents() error {
 	return fault.New(fault.Invalid, "these persons have more than %d events, or %d MB, in these days; ask for fewer", maxStreamEvents, maxStreamBytes>>20)
-}
-
-// members are the identities of each person asked for who is not restricted; one who
-// is named twice comes once.
-func (s *server) members(ctx context.Context, p project.Project, ids []string) (all [][]person.Key, err error) {
-	keys := make([]person.Key, len(ids))
-	for i, id := range ids {
-		keys[i] = person.MakeKey(p.Secret, id)
-	}
-	get := func(refs []*firestore.DocumentRef) ([]*firestore.DocumentSnapshot, error) {
-		return s.db.GetAll(ctx, refs)
-	}
-	clusters, err := person.Clusters(get, s.db, p.ID, keys)
-	if err != nil {
-		return nil, err
-	}
-	seen, err := s.restricted(ctx, p.ID)
-	if err != nil {
-		return nil, err
-	}
-	for _, members := range clusters {
-		var identities []person.Key
-		for _, m := range members {
-			if !seen[m.Key] {
-				identities = append(identities, m.Key)
-			}
-			seen[m.Key] = true
-		}
-		all = append(all, identities)
-	}
-	return all, nil
-}
-
-// personEvents hands out the events of one identity.
-func (s *server) personEvents(ctx context.Context, project string, key person.Key, days span, fn func(*event.Event) error) error {
-	for d, err := range chunk.PersonDaysOnward(ctx, s.db, project, key, utcDay(days.begin), utcDay(days.end-1)) {
-		if err != nil {
-			return err
-		}
-		err := d.Events(func(e *event.Event) error {
-			if !days.has(e.Time) {
-				return nil
-			}
-			return fn(e)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

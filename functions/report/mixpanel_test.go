@@ -105,6 +105,21 @@ func TestMixpanelSeriesOfOneName(t *testing.T) {
 	}
 }
 
+// TestMixpanelGroupsByText shows that a person of several values of one text is one of it.
+func TestMixpanelGroupsByText(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i, plan := range []string{`{"plan":1}`, `{"plan":1.0}`, `{"plan":"1"}`, `{"plan":null}`, `{}`, `{"plan":"undefined"}`, `{"plan":[1e0]}`, `{"plan":"[1]"}`, `{"plan":"1.0"}`} {
+		w.store(w.Project, ev("Seen", "ann", fmt.Sprintf("2026-01-01 10:%02d:00", i), plan))
+	}
+	q := []string{"event", "Seen", "from_date", "2026-01-01", "to_date", "2026-01-01", "on", `properties["plan"]`}
+	for kind, want := range map[string][4]string{"general": {"3", "3", "2", "1"}, "unique": {"1", "1", "1", "1"}, "average": {"3", "3", "2", "1"}} {
+		w.same(w.mixpanel("/api/query/segmentation", w.key, append(q, "type", kind)...), fmt.Sprintf(
+			`{"data":{"series":["2026-01-01"],"values":{"1":{"2026-01-01":%s},"undefined":{"2026-01-01":%s},"[1]":{"2026-01-01":%s},"1.0":{"2026-01-01":%s}}},"legend_size":4}`,
+			want[0], want[1], want[2], want[3]))
+	}
+}
+
 func TestMixpanelRetention(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -207,6 +222,20 @@ func TestMixpanelExport(t *testing.T) {
 	}
 	if got := lines("limit", "2"); len(got) != 2 {
 		t.Errorf("%q", got)
+	}
+	half := ev("Half", "ann", "2026-01-01 10:00:00", `{}`)
+	half.Time += 500
+	w.store(w.Project, half)
+	const rest = `"distinct_id":"ann","$insert_id":"i-2026-01-01 10:00:00","mp_processing_time_ms":1}}` + "\n"
+	for form, time := range map[string]string{"": `1767261600,"$lethe_ms":500`, "false": `1767261600,"$lethe_ms":500`, "true": "1767261600500", "True": "1767261600500"} {
+		want := `{"event":"Half","properties":{"time":` + time + "," + rest
+		if got := lines("event", `["Half"]`, "time_in_ms", form); len(got) != 1 || got[0] != want {
+			t.Errorf("time_in_ms %q: got %q, want %q", form, got, want)
+		}
+	}
+	rec := w.mixpanel("/api/2.0/export", privacy, "from_date", "2026-01-01", "to_date", "2026-01-02", "time_in_ms", "yes")
+	if rec.Code != http.StatusBadRequest || !strings.Contains(rec.Body.String(), "time_in_ms: must be one of false, true") {
+		t.Errorf("time_in_ms yes: got %d %s, want 400", rec.Code, rec.Body)
 	}
 	// A reader may not; nor who has no key.
 	for key, status := range map[string]int{w.key: 403, "lethe_no": 401} {

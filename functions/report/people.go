@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/base32"
 	"fmt"
+	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -10,19 +11,21 @@ import (
 	"github.com/lethe-analytics/lethe/shared/person"
 )
 
+// identityID is a person.Key in half the bytes: the 160 bits that it is made of.
+type identityID [20]byte
+
 // people numbers the persons of one report, so that sets of them are bitmaps. The
-// distinct_ids of one person share a number.
+// identities of one person share a number.
 type people struct {
-	ordinals map[[20]byte]uint32 // by the 160 bits of a person.Key
+	ordinals map[identityID]uint32
 	next     uint32
-	linked   uint32 // numbers below it are of persons of several distinct_ids
+	linked   uint32 // numbers below it are of persons of several identities
 	members  int    // in all sets
 }
 
 var keyEncoding = base32.HexEncoding.WithPadding(base32.NoPadding)
 
-// idOf is a key in half the bytes.
-func idOf(key person.Key) (id [20]byte, err error) {
+func idOf(key person.Key) (id identityID, err error) {
 	if len(key) != 32 {
 		return id, fmt.Errorf("a person's key of %d characters", len(key))
 	}
@@ -50,33 +53,49 @@ func (p *people) ordinal(key person.Key) (uint32, error) {
 	return n, nil
 }
 
-func (p *people) set(id [20]byte, n uint32) error {
+func (p *people) set(id identityID, n uint32) error {
 	if len(p.ordinals) >= maxPersons {
 		return tooMany("%d persons", maxPersons)
 	}
 	if p.ordinals == nil {
-		p.ordinals = map[[20]byte]uint32{}
+		p.ordinals = map[identityID]uint32{}
 	}
 	p.ordinals[id] = n
 	return nil
 }
 
-// link gives a member of a cluster the number of its head. All links come before
-// anything is counted.
-func (p *people) link(member, head person.Key) error {
-	n, err := p.ordinal(head)
-	if err != nil {
-		return err
-	}
-	id, err := idOf(member)
-	if err != nil {
-		return err
+// unite gives all identities that links lead to one end the number of that end: from a
+// device to a user, and from a user to another. Links that lead in a circle have one
+// number too. All links come before anything is counted.
+func (p *people) unite(links map[identityID]identityID) error {
+	var path []identityID
+	for id := range links {
+		path = path[:0]
+		n, known := p.ordinals[id]
+		for !known && !slices.Contains(path, id) {
+			path = append(path, id)
+			to, linked := links[id]
+			if !linked {
+				break
+			}
+			id = to
+			n, known = p.ordinals[id]
+		}
+		if !known {
+			n = p.next
+			p.next++
+		}
+		for _, member := range path {
+			if err := p.set(member, n); err != nil {
+				return err
+			}
+		}
 	}
 	p.linked = p.next
-	return p.set(id, n)
+	return nil
 }
 
-// isLinked reports whether a person has several distinct_ids, and the number if so.
+// isLinked reports whether a person has several identities, and the number if so.
 func (p *people) isLinked(key person.Key) (uint32, bool, error) {
 	if p.linked == 0 {
 		return 0, false, nil

@@ -54,14 +54,9 @@ type Values struct {
 // Value is one value, as the by of a segmentation shows it, and how many events have
 // it.
 type Value struct {
-	Value *string `json:"value"` // null is null
-	Count int64   `json:"count"`
+	GroupValue
+	Count int64 `json:"count"`
 }
-
-// kinds are the types, as the first byte of their JSON tells them.
-var kinds = map[jsontext.Kind]int{'"': 0, '0': 1, 't': 2, 'f': 2, 'n': 3, '[': 4, '{': 5}
-
-var kindNames = [...]string{"string", "number", "boolean", "null", "array", "object"}
 
 // kindCounts counts values by type.
 type kindCounts [len(kindNames)]int64
@@ -148,11 +143,11 @@ func (s *server) values(ctx context.Context, project string, r *http.Request) (a
 	a.Truncated = counts[otherValue] > 0
 	for n, count := range counts {
 		if n != otherValue {
-			a.Values = append(a.Values, Value{table.pointer(n), count})
+			a.Values = append(a.Values, Value{table.values[n], count})
 		}
 	}
 	slices.SortFunc(a.Values, func(a, b Value) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), compareValues(a.Value, b.Value))
+		return cmp.Or(cmp.Compare(b.Count, a.Count), a.compare(b.GroupValue))
 	})
 	if len(a.Values) > limit {
 		a.LeftOut = len(a.Values) - limit
@@ -205,8 +200,7 @@ func (m *members) of(e *event.Event) error {
 		if err != nil {
 			return damaged(err)
 		}
-		name, _ := valueText(raw)
-		m.name = append(m.name[:0], name...) // peeking may move the decoder's buffer
+		m.name = append(m.name[:0], stringOf(raw)...) // peeking may move the decoder's buffer
 		m.see(m.name, m.dec.PeekKind())
 		if err := m.dec.SkipValue(); err != nil {
 			return damaged(err)

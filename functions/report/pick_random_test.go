@@ -51,29 +51,24 @@ func TestPickersAgainstNaive(t *testing.T) {
 			if name != "" {
 				q = append(q, "event", name)
 			}
-			types, texts := map[string]map[string]int64{}, map[string]map[string]int64{}
+			types, texts, groups := map[string]map[string]int64{}, map[string]map[string]int64{}, map[string]map[string]report.GroupValue{}
 			for _, e := range all {
 				day := dayIn(e, zone)
 				if name != "" && e.Name != name || day < from.Format(time.DateOnly) || day > to.Format(time.DateOnly) {
 					continue
 				}
-				var props map[string]any
+				var props map[string]json.RawMessage
 				if err := json.Unmarshal([]byte(e.Properties), &props); err != nil {
 					t.Fatal(err)
 				}
-				for k, v := range props {
+				for k, raw := range props {
 					if types[k] == nil {
-						types[k], texts[k] = map[string]int64{}, map[string]int64{}
+						types[k], texts[k], groups[k] = map[string]int64{}, map[string]int64{}, map[string]report.GroupValue{}
 					}
-					types[k][jsonType(v)]++
-					switch v.(type) {
-					case string, float64, bool:
-						texts[k][fmt.Sprint(v)]++
-					case nil:
-						texts[k]["null"]++
-					default:
-						texts[k][string(must(json.Marshal(v)))]++
-					}
+					g := groupOf(raw)
+					types[k][g.Type]++
+					texts[k][shown(g)]++
+					groups[k][shown(g)] = g
 				}
 			}
 
@@ -102,24 +97,11 @@ func TestPickersAgainstNaive(t *testing.T) {
 			w.answered(w.get("/v1/reports/values", query(append(q, "property", property, "limit", fmt.Sprint(limit))...)), &v)
 			got, counts := []string{}, texts[property]
 			for _, one := range v.Values {
-				text := "null"
-				if one.Value != nil {
-					text = *one.Value
-				}
-				got = append(got, fmt.Sprint(text, " ", one.Count))
+				got = append(got, fmt.Sprint(shown(one.GroupValue), " ", one.Count))
 			}
 			wanted := []string{}
 			for _, text := range slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
-				if c := cmp.Compare(counts[b], counts[a]); c != 0 || a == b {
-					return c
-				}
-				switch "null" { // last of equals
-				case a:
-					return 1
-				case b:
-					return -1
-				}
-				return strings.Compare(a, b)
+				return cmp.Or(cmp.Compare(counts[b], counts[a]), compareGroups(groups[property][a], groups[property][b]))
 			}) {
 				wanted = append(wanted, fmt.Sprint(text, " ", counts[text]))
 			}

@@ -1,7 +1,6 @@
 package report_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -13,7 +12,7 @@ import (
 )
 
 var (
-	plans  = []string{`"free"`, `"pro"`, `7`, `null`, ``}
+	plans  = []string{`"free"`, `"pro"`, `7`, `7.0`, `70e-1`, `"7"`, `null`, ``}
 	people = []string{"ann", "bob", "cleo", "dan", "eve", ""}
 	names  = []string{"Seen", "Bought", "Left"}
 )
@@ -104,20 +103,14 @@ func naive(all []event.Event, from, to time.Time, unit, measure, by string, leas
 	}
 	counted := map[string]map[string]bool{} // by series, and by series and bucket
 	for _, e := range all {
-		var props struct {
-			N    int
-			Plan any
-		}
-		if err := json.Unmarshal([]byte(e.Properties), &props); err != nil {
-			panic(err)
-		}
+		props := propsOf(e)
 		when := e.Time.Time()
 		if e.Name == "Left" && !every || when.Before(from) || !when.Before(end) || props.N < least || measure == "unique" && e.DistinctID == "" {
 			continue
 		}
 		value := "null"
-		if by != "" && props.Plan != nil {
-			value = fmt.Sprint(props.Plan)
+		if by != "" {
+			value = shown(groupOf(props.Plan))
 		}
 		s := e.Name + "/" + value
 		if every {

@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"sync"
 	"time"
 
-	"google.golang.org/api/iterator"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/lethe-analytics/lethe/shared/chunk"
 	"github.com/lethe-analytics/lethe/shared/person"
@@ -33,20 +34,37 @@ func (s *server) personDays(ctx context.Context, project, from, to string) iter.
 	}
 }
 
-// restricted finds the persons of a project who are restricted.
+// parallelMembers is how many restricted persons' identities are read at a time.
+const parallelMembers = 8
+
+// restricted finds the identities of the persons of a project who are restricted. It
+// follows provisional links as well: here they can only leave something out.
 func (s *server) restricted(ctx context.Context, project string) (map[person.Key]bool, error) {
-	docs := s.db.Collection("projects/"+project+"/people").
-		Where("restriction.since", ">", time.Time{}).Select().Documents(ctx)
-	defer docs.Stop()
-	keys := map[person.Key]bool{}
-	for {
-		snap, err := docs.Next()
-		if err == iterator.Done {
-			return keys, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read who is restricted: %w", err)
-		}
-		keys[person.Key(snap.Ref.ID)] = true
+	docs, err := s.db.Collection("projects/"+project+"/people").
+		Where("restriction.since", ">", time.Time{}).Select("joined").Documents(ctx).GetAll()
+	if err != nil {
+		return nil, fmt.Errorf("read who is restricted: %w", err)
 	}
+	var mu sync.Mutex
+	keys := map[person.Key]bool{}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallelMembers)
+	for _, snap := range docs {
+		g.Go(func() error {
+			of := person.Member{Key: person.Key(snap.Ref.ID), Snap: snap}
+			if err := snap.DataTo(&of.Doc); err != nil {
+				return fmt.Errorf("decode person: %w", err)
+			}
+			for m, err := range person.Members(gctx, s.db, project, of, true) {
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				keys[m.Key] = true
+				mu.Unlock()
+			}
+			return nil
+		})
+	}
+	return keys, g.Wait()
 }

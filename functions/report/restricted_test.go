@@ -73,3 +73,34 @@ func TestRestricted(t *testing.T) {
 	w.restrict("ann", false)
 	check("lifted", []string{"Seen/null 9 [4,5]"}, []string{"Seen/null 3 [3,3]"}, []string{"Secret/only ann's 1 [0,1]"}, 2)
 }
+
+// Whoever is one with a restricted person is in no report either: devices, merged users
+// and theirs, and devices whose link is provisional, which it can only leave out.
+func TestRestrictedWithIdentities(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ids := []string{"ann", "device", "old account", "device of it", "maybe", "maybe of it", "bob", "device of bob"}
+	for _, who := range ids {
+		w.store(w.Project, ev("Seen", who, "2019-03-01 10:00:00", `{}`))
+	}
+	w.one("ann", "device", "old account")
+	w.one("old account", "device of it")
+	w.link("maybe", "ann", true)
+	w.link("maybe of it", "maybe", true)
+	w.link("ann", "maybe", true) // as a key's link over a provisional one leaves it: it ends
+	w.one("bob", "device of bob")
+	check := func(when, total, unique string) {
+		t.Helper()
+		q := []string{"event", "Seen", "from", "2019-03-01", "to", "2019-03-01"}
+		for measure, want := range map[string]string{"total": total, "unique": unique} {
+			if got := flat(w.segmentation(append(q, "measure", measure)...)); len(got) != 1 || got[0] != want {
+				t.Errorf("%s: %s: got %v, want %s", when, measure, got, want)
+			}
+		}
+	}
+	check("before", "Seen/null 8 [8]", "Seen/null 2 [2]")
+	w.restrict("ann", true)
+	check("restricted", "Seen/null 2 [2]", "Seen/null 1 [1]")
+	w.restrict("ann", false)
+	check("lifted", "Seen/null 8 [8]", "Seen/null 2 [2]")
+}

@@ -24,6 +24,7 @@ type question struct {
 	measure string
 	on      string // property, of a measure of numbers
 	by      string // property; "" for none
+	asText  bool   // its values, as in groupKeys
 	where   *where.Expr
 	limit   int
 }
@@ -64,6 +65,7 @@ type counter struct {
 	day  string
 	base int // bucket in which the day begins
 	distinct
+	keys   groupKeys
 	space  space
 	onEach func(*event.Event) error
 }
@@ -77,13 +79,13 @@ type space struct {
 // group is the series of one event name, or of all: one alone, or one for each value.
 type group struct {
 	alone  *tally            // without by
-	values map[string]*tally // by the value's text
-	null   *tally            // events that lack the property
+	values map[string]*tally // by the value's key
+	none   *tally            // events that lack the property
 	other  *tally            // values that came when space was used up
 }
 
 func newCounter(q question) *counter {
-	c := &counter{question: q, distinct: distinct{
+	c := &counter{question: q, keys: groupKeys{asText: q.asText}, distinct: distinct{
 		oneDay:   q.span.oneChunkDay(),
 		crossing: q.line.unit == weekly || q.line.unit == monthly || !q.span.isUTC(),
 	}}

@@ -101,7 +101,10 @@ func TestBy(t *testing.T) {
 		ev("Seen", "bob", "2026-02-01 09:00:00", `{"plan":"7"}`),
 		ev("Seen", "bob", "2026-02-01 10:00:00", `{"plan":true}`),
 		ev("Seen", "bob", "2026-02-01 11:00:00", `{"plan":["a",1]}`),
-		ev("Seen", "bob", "2026-02-01 12:00:00", `{"plan":{"a":1}}`),
+		ev("Seen", "bob", "2026-02-01 12:00:00", `{"plan":{"a":[1],"b":2.0}}`),
+		ev("Seen", "bob", "2026-02-01 12:10:00", `{"plan":{"\u0062":2,"a":[1e0]}}`),
+		ev("Seen", "bob", "2026-02-01 12:20:00", `{"plan":7.0}`),
+		ev("Seen", "bob", "2026-02-01 12:30:00", `{"plan":0.7e1}`),
 		ev("Seen", "bob", "2026-02-01 13:00:00", `{"plan":""}`),
 		ev("Bought", "bob", "2026-02-02 05:00:00", `{"plan":"free"}`),
 	)
@@ -109,19 +112,19 @@ func TestBy(t *testing.T) {
 		t.Helper()
 		return w.segmentation(append(pairs, "from", "2026-02-01", "to", "2026-02-02", "by", "plan")...)
 	}
-	expect(t, ask("event", "Seen"), "Seen/pro 4 [2,2]", "Seen/7 2 [2,0]", "Seen/free 2 [2,0]", "Seen/null 2 [2,0]",
-		"Seen/ 1 [1,0]", `Seen/["a",1] 1 [1,0]`, "Seen/true 1 [1,0]", `Seen/{"a":1} 1 [1,0]`)
-	expect(t, ask("event", "Seen", "measure", "unique"), "Seen/free 2 [2,0]", "Seen/pro 2 [1,2]", "Seen/ 1 [1,0]", "Seen/7 1 [1,0]",
-		`Seen/["a",1] 1 [1,0]`, "Seen/true 1 [1,0]", `Seen/{"a":1} 1 [1,0]`, "Seen/null 1 [1,0]")
+	expect(t, ask("event", "Seen"), "Seen/pro 4 [2,2]", "Seen/7:number 3 [3,0]", "Seen/free 2 [2,0]",
+		`Seen/{"a":[1],"b":2}:object 2 [2,0]`, "Seen/ 1 [1,0]", "Seen/7 1 [1,0]", `Seen/["a",1]:array 1 [1,0]`, "Seen/true:boolean 1 [1,0]", "Seen/(null) 1 [1,0]", "Seen/(undefined) 1 [1,0]")
+	expect(t, ask("event", "Seen", "measure", "unique"), "Seen/free 2 [2,0]", "Seen/pro 2 [1,2]", "Seen/ 1 [1,0]", "Seen/7:number 1 [1,0]", "Seen/7 1 [1,0]",
+		`Seen/["a",1]:array 1 [1,0]`, "Seen/true:boolean 1 [1,0]", `Seen/{"a":[1],"b":2}:object 1 [1,0]`, "Seen/(null) 1 [1,0]", "Seen/(undefined) 1 [1,0]")
 	a := ask("event", "Seen", "event", "Bought", "limit", "3")
-	expect(t, a, "Seen/pro 4 [2,2]", "Seen/7 2 [2,0]", "Seen/free 2 [2,0]")
-	if a.LeftOut != 6 || a.Truncated {
+	expect(t, a, "Seen/pro 4 [2,2]", "Seen/7:number 3 [3,0]", "Seen/free 2 [2,0]")
+	if a.LeftOut != 8 || a.Truncated {
 		t.Errorf("left out %d, truncated %v", a.LeftOut, a.Truncated)
 	}
 	expect(t, ask("event", "Bought", "event", "Seen", "where", `properties["plan"] in ["free", 7]`),
-		"Seen/free 2 [2,0]", "Seen/7 1 [1,0]", "Bought/free 1 [0,1]")
+		"Seen/7:number 3 [3,0]", "Seen/free 2 [2,0]", "Bought/free 1 [0,1]")
 	expect(t, w.segmentation("event", "Seen", "from", "2026-02-01", "to", "2026-02-28", "by", "distinct_id"),
-		"Seen/bob 10 [9,1"+strings.Repeat(",0", 26)+"]", "Seen/ann 4 [3,1"+strings.Repeat(",0", 26)+"]")
+		"Seen/bob 13 [12,1"+strings.Repeat(",0", 26)+"]", "Seen/ann 4 [3,1"+strings.Repeat(",0", 26)+"]")
 }
 
 func TestWhereAndRepeatedEvent(t *testing.T) {

@@ -97,7 +97,7 @@ func (q *sequence) compare(a, b hit) int {
 		cmp.Compare(a.steps, b.steps)); c != 0 || a.value == b.value {
 		return c
 	}
-	return cmp.Compare(q.values.text(a.value), q.values.text(b.value))
+	return q.values.values[a.value].compare(q.values.values[b.value])
 }
 
 // sequences reads the events from begin to before end and hands each to the function,

@@ -52,7 +52,7 @@ func (w *world) crowd(r *rand.Rand, around time.Time, n int) (as []event.Event) 
 		}
 		props := fmt.Sprintf(`{"n":%d}`, r.IntN(8))
 		if r.IntN(3) > 0 {
-			props = fmt.Sprintf(`{"n":%d,"plan":%s}`, r.IntN(8), []string{`"free"`, `"pro"`, `7`}[r.IntN(3)])
+			props = fmt.Sprintf(`{"n":%d,"plan":%s}`, r.IntN(8), []string{`"free"`, `"pro"`, `7`, `"7"`, `7.0`, `0.7e1`, `null`}[r.IntN(7)])
 		}
 		if r.IntN(4) == 0 {
 			props = props[:len(props)-1] + `,"more":` + []string{`null`, `true`, `[1,"a"]`, `{"deep":2}`, `"text"`, `2.5`, `"2.5"`}[r.IntN(7)] + "}"
@@ -80,7 +80,7 @@ var oddDays = []string{"2025-03-30", "2025-10-26", "2025-03-09", "2025-11-02", "
 
 type props struct {
 	N    int
-	Plan any
+	Plan json.RawMessage
 }
 
 func propsOf(e event.Event) (p props) {
@@ -98,7 +98,7 @@ func dayIn(e event.Event, zone *time.Location) string {
 type taken struct {
 	event.Event
 	steps uint16
-	value string
+	value report.GroupValue
 }
 
 // histories are each person's events from a day on, in the order that the reports
@@ -109,19 +109,16 @@ func histories(all []event.Event, steps func(event.Event) uint16, from string, z
 		if e.DistinctID == "" || dayIn(e, zone) < from {
 			continue
 		}
-		t := taken{e, steps(e), ""}
-		if plan := propsOf(e).Plan; plan != nil {
-			t.value = fmt.Sprint(plan)
-		}
-		if t.steps&1 == 0 {
-			t.value = ""
+		t := taken{e, steps(e), groupOf(nil)}
+		if t.steps&1 != 0 {
+			t.value = groupOf(propsOf(e).Plan)
 		}
 		by[e.DistinctID] = append(by[e.DistinctID], t)
 	}
 	for _, list := range by {
 		slices.SortFunc(list, func(a, b taken) int {
 			return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(bits.TrailingZeros16(a.steps), bits.TrailingZeros16(b.steps)),
-				cmp.Compare(a.steps, b.steps), cmp.Compare(a.value, b.value))
+				cmp.Compare(a.steps, b.steps), compareGroups(a.value, b.value))
 		})
 	}
 	return by
@@ -237,8 +234,8 @@ func TestFunnelAgainstNaive(t *testing.T) {
 					continue
 				}
 				value := "null"
-				if v := list[best[0]].value; by != "" && v != "" {
-					value = v
+				if by != "" {
+					value = shown(list[best[0]].value)
 				}
 				if want[value] == nil {
 					want[value] = &counted{make([]int64, n), make([][]float64, n)}
@@ -252,11 +249,7 @@ func TestFunnelAgainstNaive(t *testing.T) {
 			}
 			got := map[string][]report.FunnelStep{}
 			for _, s := range a.Series {
-				v := "null"
-				if s.Value != nil {
-					v = *s.Value
-				}
-				got[v] = s.Steps
+				got[shown(s.GroupValue)] = s.Steps
 			}
 			if len(got) != len(want) {
 				t.Fatalf("%s, %v: got %+v", seed, q, got)

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -29,10 +28,10 @@ type Segmentation struct {
 
 // Series is one line of a segmentation.
 type Series struct {
-	Event string  `json:"event,omitempty"` // absent where all events count as one
-	Value *string `json:"value"`           // null without by, and for events that lack the property
-	Other bool    `json:"other,omitempty"`
-	Total int64   `json:"total"`
+	Event string `json:"event,omitempty"` // absent where all events count as one
+	GroupValue
+	Other bool  `json:"other,omitempty"`
+	Total int64 `json:"total"`
 	// Result is the measure of numbers, absent where there are none; Total then is
 	// how many there are.
 	Result *float64 `json:"result,omitempty"`
@@ -48,17 +47,17 @@ type Point struct {
 
 // series finds the tally of a value, or makes it.
 func (c *counter) series(g *group, raw jsontext.Value) *tally {
-	text, null := valueText(raw)
-	if null {
-		if g.null == nil {
-			g.null = c.tally()
+	key := c.keys.key(raw)
+	if len(key) == 0 {
+		if g.none == nil {
+			g.none = c.tally()
 		}
-		return g.null
+		return g.none
 	}
-	if t, ok := g.values[string(text)]; ok {
+	if t, ok := g.values[string(key)]; ok {
 		return t
 	}
-	if c.space.series == 0 || len(text) > c.space.text {
+	if c.space.series == 0 || len(key) > c.space.text {
 		c.space.truncated = true
 		if g.other == nil {
 			g.other = c.tally()
@@ -66,28 +65,10 @@ func (c *counter) series(g *group, raw jsontext.Value) *tally {
 		return g.other
 	}
 	c.space.series--
-	c.space.text -= len(text)
+	c.space.text -= len(key)
 	t := c.tally()
-	g.values[string(text)] = t
+	g.values[string(key)] = t
 	return t
-}
-
-// valueText is a property's value as a report shows it: a string as it is,
-// anything else as its JSON text; a missing property and null are null.
-func valueText(raw jsontext.Value) (text []byte, null bool) {
-	switch {
-	case len(raw) == 0 || raw[0] == 'n':
-		return nil, true
-	case raw[0] != '"':
-		return raw, false
-	case bytes.IndexByte(raw, '\\') < 0:
-		return raw[1 : len(raw)-1], false
-	}
-	s, err := jsontext.AppendUnquote(nil, raw)
-	if err != nil {
-		return raw, false
-	}
-	return s, false
 }
 
 // answer writes down what was counted.
@@ -135,7 +116,7 @@ type line struct {
 }
 
 // compare orders lines: the larger result and the larger total first, then by
-// value, null last, then by event.
+// value, then by event.
 func (l line) compare(m line) int {
 	if l.Result != nil && m.Result != nil {
 		if c := cmp.Compare(*m.Result, *l.Result); c != 0 {
@@ -145,7 +126,7 @@ func (l line) compare(m line) int {
 	if c := cmp.Compare(m.tally.total, l.tally.total); c != 0 {
 		return c
 	}
-	return cmp.Or(compareValues(l.Value, m.Value), strings.Compare(l.Event, m.Event))
+	return cmp.Or(l.GroupValue.compare(m.GroupValue), strings.Compare(l.Event, m.Event))
 }
 
 func (c *counter) lines() []line {
@@ -155,18 +136,17 @@ func (c *counter) lines() []line {
 		if len(c.events) > 0 {
 			name = c.events[i]
 		}
-		add := func(t *tally, value *string, other bool) {
+		add := func(t *tally, value GroupValue, other bool) {
 			if t != nil {
-				lines = append(lines, line{Series{Event: name, Value: value, Other: other}, t})
+				lines = append(lines, line{Series{Event: name, GroupValue: value, Other: other}, t})
 			}
 		}
-		add(g.alone, nil, false)
-		add(g.null, nil, false)
-		for v, t := range g.values {
-			add(t, &v, false)
+		add(g.alone, GroupValue{}, false)
+		add(g.none, newGroupValue(""), false)
+		for key, t := range g.values {
+			add(t, newGroupValue(key), false)
 		}
-		other := Other
-		add(g.other, &other, true)
+		add(g.other, otherGroup(), true)
 	}
 	return lines
 }

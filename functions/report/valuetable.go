@@ -6,47 +6,37 @@ import (
 
 // Places in a valueTable that are no value's.
 const (
-	nullValue  int32 = 0
+	noValue    int32 = 0
 	otherValue int32 = 1
 )
 
 // valueTable numbers the values of a property.
 type valueTable struct {
-	numbers map[string]int32
-	texts   []string
-	size    int // of all texts
+	keys    groupKeys
+	numbers map[string]int32 // by key
+	values  []GroupValue     // by number
+	size    int              // of all keys
 }
 
 func newValueTable() *valueTable {
-	return &valueTable{numbers: map[string]int32{}, texts: []string{"", Other}}
+	return &valueTable{numbers: map[string]int32{}, values: []GroupValue{newGroupValue(""), otherGroup()}}
 }
 
 // number is that of a value; what is beyond the limits is Other.
 func (t *valueTable) number(raw jsontext.Value) int32 {
-	text, null := valueText(raw)
-	if null {
-		return nullValue
+	key := t.keys.key(raw)
+	if len(key) == 0 {
+		return noValue
 	}
-	if n, ok := t.numbers[string(text)]; ok {
+	if n, ok := t.numbers[string(key)]; ok {
 		return n
 	}
-	if len(t.numbers) >= maxSeries || t.size+len(text) > maxText {
+	if len(t.numbers) >= maxSeries || t.size+len(key) > maxText {
 		return otherValue
 	}
-	n := int32(len(t.texts))
-	t.texts = append(t.texts, string(text))
-	t.numbers[t.texts[n]] = n
-	t.size += len(text)
+	n := int32(len(t.values))
+	t.values = append(t.values, newGroupValue(string(key)))
+	t.numbers[string(key)] = n
+	t.size += len(key)
 	return n
-}
-
-// text is the value of a number.
-func (t *valueTable) text(n int32) string { return t.texts[n] }
-
-// pointer is a value as an answer shows it.
-func (t *valueTable) pointer(n int32) *string {
-	if n == nullValue {
-		return nil
-	}
-	return &t.texts[n]
 }

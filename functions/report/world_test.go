@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -117,10 +118,6 @@ func (w *world) refused(rec *httptest.ResponseRecorder, status int) web.Problem 
 func flat(a report.Segmentation) []string {
 	var out []string
 	for _, s := range a.Series {
-		v := "null"
-		if s.Value != nil {
-			v = *s.Value
-		}
 		counts := make([]int64, len(s.Points))
 		for i, p := range s.Points {
 			counts[i] = p.Count
@@ -129,9 +126,57 @@ func flat(a report.Segmentation) []string {
 		if err != nil {
 			panic(err)
 		}
-		out = append(out, s.Event+"/"+v+" "+itoa(s.Total)+" "+string(b))
+		out = append(out, s.Event+"/"+shown(s.GroupValue)+" "+itoa(s.Total)+" "+string(b))
 	}
 	return out
+}
+
+// shown writes a group's value, with its type unless it is a string; null without groups.
+func shown(v report.GroupValue) string {
+	switch {
+	case v == report.GroupValue{}:
+		return "null"
+	case v.Value == nil:
+		return "(" + v.Type + ")"
+	case v.Type == "string" || v.Type == "": // of Other
+		return *v.Value
+	}
+	return *v.Value + ":" + v.Type
+}
+
+// groupOf is the group of a value; there is none without any JSON.
+func groupOf(raw json.RawMessage) report.GroupValue {
+	if raw == nil {
+		return report.GroupValue{Type: report.Undefined}
+	}
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		panic(err)
+	}
+	kind := jsonType(v)
+	text, isText := v.(string)
+	switch {
+	case v == nil:
+		return report.GroupValue{Type: kind}
+	case !isText:
+		text = string(must(json.Marshal(v)))
+	}
+	return report.GroupValue{Value: &text, Type: kind}
+}
+
+// compareGroups orders values as answers do.
+func compareGroups(a, b report.GroupValue) int {
+	if a.Value == nil || b.Value == nil {
+		return cmp.Or(cmp.Compare(btoi(a.Value == nil), btoi(b.Value == nil)), cmp.Compare(a.Type, b.Type))
+	}
+	return cmp.Or(cmp.Compare(*a.Value, *b.Value), cmp.Compare(a.Type, b.Type))
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func itoa(n int64) string {

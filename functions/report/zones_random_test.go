@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -84,13 +85,13 @@ func TestZonesAgainstNaive(t *testing.T) {
 				}
 				number := float64(p.N)
 				if on == "plan" {
-					if number, ok = p.Plan.(float64); !ok {
+					if p.Plan == nil || json.Unmarshal(p.Plan, &number) != nil || string(p.Plan) == "null" {
 						continue
 					}
 				}
 				s := e.Name + "/"
-				if by != "" && p.Plan != nil {
-					s += fmt.Sprint(p.Plan)
+				if by != "" {
+					s += shown(groupOf(p.Plan))
 				}
 				series[s] = true
 				for _, k := range []string{s, s + "|" + bucket} {
@@ -123,8 +124,8 @@ func TestZonesAgainstNaive(t *testing.T) {
 			}
 			for _, s := range got.Series {
 				name := s.Event + "/"
-				if s.Value != nil {
-					name += *s.Value
+				if by != "" {
+					name += shown(s.GroupValue)
 				}
 				if len(s.Points) != len(cal.names) || !series[name] {
 					t.Fatalf("%s, %v: %s has %d points, want %v", seed, q, name, len(s.Points), cal.names)

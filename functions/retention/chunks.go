@@ -5,15 +5,10 @@ import (
 	"fmt"
 
 	"cloud.google.com/go/firestore"
-	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
-	"github.com/lethe-analytics/lethe/shared/amend"
 	"github.com/lethe-analytics/lethe/shared/chunk"
 	"github.com/lethe-analytics/lethe/shared/gcp"
 	"github.com/lethe-analytics/lethe/shared/person"
-	"github.com/lethe-analytics/lethe/shared/profile"
 	"github.com/lethe-analytics/lethe/shared/retention"
 )
 
@@ -37,7 +32,7 @@ func chunksOf(db *firestore.Client, projectID, from, to string, after cursor) fi
 	return q
 }
 
-// owner is the person that a chunk belongs to.
+// owner is the identity that a chunk belongs to.
 func owner(snap *firestore.DocumentSnapshot) person.Key {
 	return person.Key(snap.Ref.Parent.Parent.ID)
 }
@@ -116,93 +111,4 @@ func (j *job) deletePage(ctx context.Context, snaps []*firestore.DocumentSnapsho
 		}
 		return nil
 	})
-}
-
-// forget deletes the documents of the persons to be checked of whom nothing is left:
-// neither events nor operations, nor anything that must be known of them.
-func (j *job) forget(ctx context.Context) error {
-	if len(j.run.Check) == 0 {
-		return nil
-	}
-	empty := make([]bool, len(j.run.Check))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(8)
-	for i, key := range j.run.Check {
-		g.Go(func() error { // most have something left; that needs no lock
-			left, err := chunkLeft(func(q firestore.Query) *firestore.DocumentIterator { return q.Documents(gctx) }, person.Ref(j.db, j.project, key))
-			empty[i] = !left
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	for i, key := range j.run.Check {
-		if empty[i] && !j.held[key] {
-			if err := j.forgetOne(ctx, person.Ref(j.db, j.project, key)); err != nil {
-				return err
-			}
-		}
-	}
-	return j.commit(ctx, func(r *Run) { r.Check = nil }, nil)
-}
-
-// chunkLeft reports whether a person has any chunk or operation.
-func chunkLeft(documents func(firestore.Query) *firestore.DocumentIterator, ref *firestore.DocumentRef) (bool, error) {
-	for _, name := range []string{chunk.Collection, profile.Collection} {
-		found, err := documents(ref.Collection(name).Select().Limit(1)).GetAll()
-		if err != nil {
-			return false, fmt.Errorf("look what is left of a person: %w", err)
-		}
-		if len(found) > 0 {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// forgetOne looks again, in a transaction: what is stored meanwhile keeps the person.
-func (j *job) forgetOne(ctx context.Context, ref *firestore.DocumentRef) error {
-	err := j.db.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
-		run, err := j.check(tx)
-		if err != nil {
-			return err
-		}
-		snap, err := tx.Get(ref)
-		if status.Code(err) == codes.NotFound {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		var doc person.Doc
-		if err := snap.DataTo(&doc); err != nil {
-			return fmt.Errorf("decode person: %w", err)
-		}
-		if needed(&doc, j.config) {
-			return nil
-		}
-		left, err := chunkLeft(func(q firestore.Query) *firestore.DocumentIterator { return tx.Documents(q) }, ref)
-		if err != nil || left {
-			return err
-		}
-		run.Counts.Persons++
-		if err := tx.Delete(ref); err != nil {
-			return err
-		}
-		return j.put(tx, run)
-	})
-	if err != nil {
-		return fmt.Errorf("delete a person of whom nothing is left: %w", err)
-	}
-	return nil
-}
-
-// needed reports whether a person's document says something that is to outlive all
-// data: a fence, consent, a restriction, a hold, links, or amendments of what may
-// still be on its way.
-func needed(d *person.Doc, c Config) bool {
-	return !d.ErasedAt.IsZero() || d.Consent.State != "" || len(d.Consent.Purposes) > 0 ||
-		d.Restriction != nil || d.Hold != nil || d.Head != "" || len(d.Linked) > 0 ||
-		len(amend.Trim(d.Amendments, c.now())) > 0
 }

@@ -131,20 +131,11 @@ func (s *server) getPersonHold(ctx context.Context, caller *access.Call, w http.
 	if err != nil {
 		return err
 	}
-	get := func(refs []*firestore.DocumentRef) ([]*firestore.DocumentSnapshot, error) {
-		return s.db.GetAll(ctx, refs)
-	}
-	all, err := person.Cluster(get, s.db, caller.Project, key)
+	found, err := person.Find(person.Reader(ctx, s.db), s.db, caller.Project, key)
 	if err != nil {
 		return err
 	}
-	var h *person.Hold
-	for _, m := range all {
-		if m.Doc.Hold != nil {
-			h = m.Doc.Hold
-		}
-	}
-	web.WriteJSON(w, newHold(h))
+	web.WriteJSON(w, newHold(found.Person.Doc.Hold))
 	return nil
 }
 
@@ -163,7 +154,8 @@ func (s *server) deletePersonHold(ctx context.Context, caller *access.Call, w ht
 	return s.changePersonHold(ctx, caller, w, r, nil)
 }
 
-// changePersonHold holds all distinct_ids that are one person, or none of them.
+// changePersonHold sets or lifts the hold of the person whose the identity is: of all
+// identities.
 func (s *server) changePersonHold(ctx context.Context, caller *access.Call, w http.ResponseWriter, r *http.Request, made *person.Hold) error {
 	key, err := s.key(ctx, caller, r)
 	if err != nil {
@@ -175,22 +167,17 @@ func (s *server) changePersonHold(ctx context.Context, caller *access.Call, w ht
 		if err != nil {
 			return err
 		}
-		all, err := person.Cluster(tx.GetAll, s.db, caller.Project, key)
+		found, err := person.Find(tx.GetAll, s.db, caller.Project, key)
 		if err != nil {
 			return err
 		}
-		now = made
-		for _, m := range all {
-			now = dated(now, m.Doc.Hold)
+		whole := &found.Person
+		if now = dated(made, whole.Doc.Hold); now == nil && whole.Doc.Hold == nil {
+			return nil // lifting what is not there makes no document
 		}
-		for _, m := range all {
-			if now == nil && m.Doc.Hold == nil {
-				continue // lifting what is not there makes no document
-			}
-			err := tx.Set(person.Ref(s.db, caller.Project, m.Key), map[string]any{"hold": orDelete(now)}, firestore.Merge(firestore.FieldPath{"hold"}))
-			if err != nil {
-				return err
-			}
+		err = tx.Set(person.Ref(s.db, caller.Project, whole.Key), map[string]any{"hold": orDelete(now)}, firestore.Merge(firestore.FieldPath{"hold"}))
+		if err != nil {
+			return err
 		}
 		return s.bump(tx, caller, d)
 	})

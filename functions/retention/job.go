@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"cloud.google.com/go/firestore"
-	"google.golang.org/api/iterator"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/lethe-analytics/lethe/shared/person"
 	"github.com/lethe-analytics/lethe/shared/retention"
@@ -22,8 +23,8 @@ type job struct {
 	lease   time.Time
 	end     time.Time
 
-	doc  retention.Doc // as it is stored
-	held map[person.Key]bool
+	doc  retention.Doc       // as it is stored
+	held map[person.Key]bool // identities
 }
 
 // stages are those of a run, in order.
@@ -69,7 +70,7 @@ func (j *job) load(ctx context.Context) (err error) {
 	if j.doc, err = j.settle(ctx); err != nil {
 		return err
 	}
-	if j.held, err = heldPersons(ctx, j.db, j.project); err != nil {
+	if j.held, err = readHeld(ctx, j.db, j.project); err != nil {
 		return err
 	}
 	return j.commit(ctx, func(r *Run) { r.Days, r.Held = j.doc.Days, j.doc.Hold != nil }, nil)
@@ -99,21 +100,38 @@ func (j *job) settle(ctx context.Context) (d retention.Doc, err error) {
 	return d, nil
 }
 
-// heldPersons reads the persons who are under a legal hold.
-func heldPersons(ctx context.Context, db *firestore.Client, projectID string) (map[person.Key]bool, error) {
-	docs := retention.Ref(db, projectID).Collection("people").Where("hold.since", ">", time.Unix(0, 0)).Select().Documents(ctx)
-	defer docs.Stop()
-	held := map[person.Key]bool{}
-	for {
-		snap, err := docs.Next()
-		if errors.Is(err, iterator.Done) {
-			return held, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("find persons on hold: %w", err)
-		}
-		held[person.Key(snap.Ref.ID)] = true
+// heldParallel is how many held persons' identities are read at a time.
+const heldParallel = 8
+
+// readHeld reads the identities of the persons who are under a legal hold. The hold
+// stands with the person, so nobody else's documents need to be looked at.
+func readHeld(ctx context.Context, db *firestore.Client, projectID string) (map[person.Key]bool, error) {
+	docs, err := retention.Ref(db, projectID).Collection("people").Where("hold.since", ">", time.Unix(0, 0)).Select("joined").Documents(ctx).GetAll()
+	if err != nil {
+		return nil, fmt.Errorf("find persons on hold: %w", err)
 	}
+	var mu sync.Mutex
+	held := map[person.Key]bool{}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(heldParallel)
+	for _, snap := range docs {
+		g.Go(func() error {
+			of := person.Member{Key: person.Key(snap.Ref.ID), Snap: snap}
+			if err := snap.DataTo(&of.Doc); err != nil {
+				return fmt.Errorf("decode person: %w", err)
+			}
+			for m, err := range person.Members(gctx, db, projectID, of, false) {
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				held[m.Key] = true
+				mu.Unlock()
+			}
+			return nil
+		})
+	}
+	return held, g.Wait()
 }
 
 // check reads the run within a transaction, and makes sure that it is the worker's

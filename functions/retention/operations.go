@@ -14,12 +14,12 @@ import (
 	"github.com/lethe-analytics/lethe/shared/retention"
 )
 
-// peoplePage is how many persons' profiles are looked at together.
+// peoplePage is how many identities' operations are looked at together.
 const peoplePage = 100
 
-// operations applies the rules for properties to the profiles: an operation loses
-// the property once it is older than the rule, counted from its receipt, and the
-// profile is folded anew from what is left.
+// operations applies the rules for properties to the operations of each identity: one
+// loses the property once it is older than the rule, counted from its receipt, and the
+// person's profile is folded anew from what is left.
 func (j *job) operations(ctx context.Context) (done bool, err error) {
 	var rules []retention.Rule
 	for _, r := range j.doc.Rules {
@@ -37,13 +37,14 @@ func (j *job) operations(ctx context.Context) (done bool, err error) {
 		if len(rules) == 0 || j.doc.Hold != nil {
 			return true, nil
 		}
-		q := retention.Ref(j.db, j.project).Collection("people").OrderBy(firestore.DocumentID, firestore.Asc).Select("profile_at").Limit(peoplePage)
+		q := retention.Ref(j.db, j.project).Collection("people").Where("operates", "==", true).
+			OrderBy(firestore.DocumentID, firestore.Asc).Select("stale").Limit(peoplePage)
 		if j.run.People != "" {
 			q = q.StartAfter(string(j.run.People))
 		}
 		page, err := q.Documents(ctx).GetAll()
 		if err != nil {
-			return false, fmt.Errorf("find persons: %w", err)
+			return false, fmt.Errorf("find identities with operations: %w", err)
 		}
 		if len(page) == 0 {
 			return true, nil
@@ -61,15 +62,16 @@ func (j *job) operations(ctx context.Context) (done bool, err error) {
 	}
 }
 
-// operationsOf looks, in parallel, whose operations are reached, and rewrites theirs.
+// operationsOf looks, in parallel, whose operations are reached, and rewrites theirs. A
+// run that was killed has left profiles that are not folded yet.
 func (j *job) operationsOf(ctx context.Context, page []*firestore.DocumentSnapshot, all []amend.Amendment) error {
 	reached := make([]bool, len(page))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
 	for i, snap := range page {
 		key := person.Key(snap.Ref.ID)
-		if at, err := snap.DataAt("profile_at"); err != nil || at == nil || j.held[key] {
-			continue // has no profile
+		if j.held[key] {
+			continue
 		}
 		g.Go(func() error {
 			set, err := amend.Compile(all)
@@ -89,15 +91,21 @@ func (j *job) operationsOf(ctx context.Context, page []*firestore.DocumentSnapsh
 	}
 	for i, snap := range page {
 		for done := !reached[i]; !done; {
-			if done, err = j.amendProfile(ctx, snap.Ref, set); err != nil {
+			if done, err = j.amendOperations(ctx, snap.Ref, set); err != nil {
 				return err
 			}
+		}
+		if stale, _ := snap.DataAt("stale"); !reached[i] && stale == nil {
+			continue
+		}
+		if _, err := profile.Freshen(ctx, j.db, j.project, person.Key(snap.Ref.ID)); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (j *job) amendProfile(ctx context.Context, ref *firestore.DocumentRef, set *amend.Set) (done bool, err error) {
+func (j *job) amendOperations(ctx context.Context, ref *firestore.DocumentRef, set *amend.Set) (done bool, err error) {
 	err = j.db.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
 		run, err := j.check(tx)
 		if err != nil {
@@ -114,7 +122,7 @@ func (j *job) amendProfile(ctx context.Context, ref *firestore.DocumentRef, set 
 		return j.put(tx, run)
 	})
 	if err != nil {
-		return false, fmt.Errorf("age a profile: %w", err)
+		return false, fmt.Errorf("age operations: %w", err)
 	}
 	return done, nil
 }

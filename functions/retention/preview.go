@@ -49,7 +49,7 @@ func (s *server) preview(ctx context.Context, caller *access.Call, w http.Respon
 	c.Settings = newSettings(to.Days, to.Rules)
 	c.KeptFrom = retention.Cutoff(to.Days, c.today)
 	if d.Hold == nil {
-		if c.held, err = heldPersons(ctx, s.db, caller.Project); err != nil {
+		if c.held, err = readHeld(ctx, s.db, caller.Project); err != nil {
 			return err
 		}
 		if err := c.chunks(ctx); err != nil {
@@ -72,7 +72,7 @@ type counter struct {
 	today   time.Time
 	end     time.Time
 	late    bool
-	held    map[person.Key]bool
+	held    map[person.Key]bool // identities
 }
 
 // each goes through the chunks of a query that are not on hold.

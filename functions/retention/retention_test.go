@@ -107,7 +107,8 @@ func TestProfiles(t *testing.T) {
 		"denied":     {"consent": person.Consent{State: "denied", At: start}},
 		"restricted": {"restriction": person.Restriction{Since: start}},
 		"erased":     {"erased_at": start.AddDate(-1, 0, 0)},
-		"linked":     {"linked": []person.Key{"x"}},
+		"linked":     {"link": person.Link{To: person.MakeKey(w.Project.Secret, "denied"), By: "token", Received: start}},
+		"unsettled":  {"pending": person.Pending{Amend: true}},
 		"amended":    {"amendments": []map[string]any{{"at": start, "request": "r", "events": []string{"x"}}}},
 	}
 	for id := range needed {
@@ -122,10 +123,8 @@ func TestProfiles(t *testing.T) {
 	w.call("PUT", "/v1/retention/holds/held", `{"reason":"a case"}`, 200, nil)
 	run := w.purge()
 	for id, want := range map[string]string{"ann": `{"city":"Bern","plan":"pro"}`, "bob": `{"$email":"new@x"}`, "held": `{"$email":"h@x"}`} {
-		var d person.Doc
-		snap, err := w.ref(id).Get(t.Context())
-		if err != nil || snap.DataTo(&d) != nil || d.Profile != want {
-			t.Errorf("%s: %s, %v", id, d.Profile, err)
+		if d, _ := w.doc(id); d.Profile != want {
+			t.Errorf("%s: got the profile %s, want %s", id, d.Profile, want)
 		}
 		docs, err := w.ref(id).Collection("ops").Documents(t.Context()).GetAll()
 		if err != nil {
@@ -154,8 +153,8 @@ func TestProfiles(t *testing.T) {
 			t.Errorf("%s is left", id)
 		}
 	}
-	if c := run.Counts; c.Persons != 3 || c.Operations != 3 || c.Events != 8 {
-		t.Errorf("%+v", c)
+	if c := run.Counts; c.Persons != 3 || c.Operations != 3 || c.Events != 9 {
+		t.Errorf("got %+v, want 3 persons, 3 documents of operations, 9 events", c)
 	}
 	// The one who comes again is somebody new.
 	w.Deliver(t, w.store, []event.Event{ev("gone", "Seen", 0, "{}")})

@@ -33,7 +33,7 @@ type Run struct {
 	Stage    int          `firestore:"stage"`
 	Cursor   cursor       `firestore:"cursor"`
 	People   person.Key   `firestore:"people"`    // cursor of the stage of operations
-	Check    []person.Key `firestore:"check"`     // of whom perhaps nothing is left
+	Check    []person.Key `firestore:"check"`     // identities of which perhaps nothing is left
 	Group    []mark       `firestore:"group"`     // the rules that are being applied; Through and Swept as they will be
 	GroupLow string       `firestore:"group_low"` // the first day on which they are
 	Marks    []mark       `firestore:"marks"`     // how far rules have been applied

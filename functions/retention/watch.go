@@ -2,13 +2,11 @@ package retention
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"cloud.google.com/go/firestore"
-	"google.golang.org/api/iterator"
 
 	"github.com/lethe-analytics/lethe/shared/request"
 )
@@ -30,7 +28,7 @@ func (p *purger) watch(ctx context.Context) error {
 	}
 	attrs := []any{"purge_hours", now.Sub(purged).Hours(), "request_hours", 0.0}
 	if oldest != nil {
-		attrs = []any{"purge_hours", now.Sub(purged).Hours(), "request_hours", now.Sub(oldest.Created).Hours(),
+		attrs = []any{"purge_hours", now.Sub(purged).Hours(), "request_hours", now.Sub(oldest.Begun()).Hours(),
 			"project", oldest.Project, "request", oldest.ID, "kind", oldest.Kind}
 	}
 	slog.InfoContext(ctx, "forward progress", attrs...)
@@ -96,19 +94,26 @@ func lastPurge(now time.Time, projectSnap *firestore.DocumentSnapshot, runs []*f
 	return last, nil
 }
 
-// oldestRequest finds the request that has been unfinished for longest, of all
-// projects; nil if all are finished.
-func (p *purger) oldestRequest(ctx context.Context) (*request.Request, error) {
-	docs := p.db.CollectionGroup(request.Collection).Where("status", "in", []request.Status{request.Queued, request.Running}).
-		OrderBy("created", firestore.Asc).Select("project", "kind", "created").Limit(1).Documents(ctx)
-	defer docs.Stop()
-	snap, err := docs.Next()
-	if errors.Is(err, iterator.Done) {
-		return nil, nil
-	}
+// oldestMost is how many unfinished requests are looked at, the oldest first.
+const oldestMost = 200
+
+// oldestRequest finds the request that has been ours to answer for longest, of all
+// projects; nil if all are finished. What needs confirmation waits for the customer, and
+// is counted from when that has come.
+func (p *purger) oldestRequest(ctx context.Context) (oldest *request.Request, err error) {
+	snaps, err := p.db.CollectionGroup(request.Collection).Where("status", "in", []request.Status{request.Queued, request.Running}).
+		OrderBy("created", firestore.Asc).Select("project", "kind", "created", "decided").Limit(oldestMost).Documents(ctx).GetAll()
 	if err != nil {
 		return nil, fmt.Errorf("find the oldest unfinished request: %w", err)
 	}
-	r := &request.Request{ID: snap.Ref.ID}
-	return r, snap.DataTo(r)
+	for _, snap := range snaps {
+		r := &request.Request{ID: snap.Ref.ID}
+		if err := snap.DataTo(r); err != nil {
+			return nil, fmt.Errorf("decode request: %w", err)
+		}
+		if oldest == nil || r.Begun().Before(oldest.Begun()) {
+			oldest = r
+		}
+	}
+	return oldest, nil
 }

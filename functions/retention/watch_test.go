@@ -71,16 +71,20 @@ func TestWatch(t *testing.T) {
 	if _, err := project.Create(t.Context(), w.Databases, project.Project{ID: "other"}); err != nil {
 		t.Fatal(err)
 	}
-	for id, status := range map[string]request.Status{"queued": request.Queued, "running": request.Running, "done": request.Done, "failed": request.Failed} {
-		age := map[string]time.Duration{"queued": time.Hour, "running": 600 * time.Hour, "done": 900 * time.Hour, "failed": 900 * time.Hour}[id]
-		_, err := request.Ref(w.Default, "other", id).Set(t.Context(), request.Request{
-			Project: "other", Kind: request.Export, Status: status, Created: w.now.Load().Add(-age)})
-		if err != nil {
+	ago := func(hours int) time.Time { return w.now.Load().Add(-time.Duration(hours) * time.Hour) }
+	for id, r := range map[string]request.Request{
+		"queued": {Status: request.Queued, Created: ago(1)}, "running": {Status: request.Running, Created: ago(600)},
+		"confirmed": {Status: request.Running, Created: ago(900), Decided: ago(2)}, // it waited for the customer till then
+		"waiting":   {Status: request.NeedsConfirmation, Created: ago(900)},
+		"done":      {Status: request.Done, Created: ago(900)}, "failed": {Status: request.Failed, Created: ago(900)},
+	} {
+		r.Project, r.Kind = "other", request.Export
+		if _, err := request.Ref(w.Default, "other", id).Set(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 	}
 	got := watch()
 	if last := got[len(got)-1]; last.Request != "running" || last.Project != "other" || last.Kind != "export" || last.RequestHours != 600 {
-		t.Errorf("the oldest request: %+v", got)
+		t.Errorf("the oldest request: got %+v, want the one that runs, of 600 hours", got)
 	}
 }

@@ -52,7 +52,8 @@ func newWorld(t testing.TB, slice time.Duration, change func(*project.Project)) 
 		Now: func() time.Time { return *w.now.Load() }}
 	w.api = retention.New(c, w.Guard(w.t), w.Default)
 	w.worker = retention.NewWorker(c, w.Default, w.bucket, w.ps)
-	w.store = store.New(w.Databases, queue.NewPublisher(w.ps, topology.DeadTopic(topology.TopicEvents), 30*time.Second))
+	w.store = store.New(w.Databases, queue.NewPublisher(w.ps, topology.DeadTopic(topology.TopicEvents), 30*time.Second),
+		queue.NewPublisher(w.ps, topology.TopicLinks, 30*time.Second))
 	return w
 }
 
@@ -139,13 +140,26 @@ func (w *world) ref(id string) *firestore.DocumentRef {
 	return person.Ref(w.Default, w.Project.ID, person.MakeKey(w.Project.Secret, id))
 }
 
-func (w *world) exists(id string) bool {
+// doc is an identity's document; known reports whether it has one.
+func (w *world) doc(id string) (doc person.Doc, known bool) {
 	w.t.Helper()
 	docs, err := w.Default.GetAll(w.t.Context(), []*firestore.DocumentRef{w.ref(id)})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return docs[0].Exists()
+	if !docs[0].Exists() {
+		return doc, false
+	}
+	if err := docs[0].DataTo(&doc); err != nil {
+		w.t.Fatal(err)
+	}
+	return doc, true
+}
+
+func (w *world) exists(id string) bool {
+	w.t.Helper()
+	_, known := w.doc(id)
+	return known
 }
 
 // stored is what a project has: events by their $insert_id, and chunks with the time
