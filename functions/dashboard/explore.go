@@ -68,8 +68,9 @@ func (s *server) explore(v *visit) error {
 	}
 	totals := &table{ID: "totals", Caption: "In all", Columns: []string{d.first(), "Total"}}
 	sum := int64(0)
-	for _, of := range a.Series {
-		totals.Rows = append(totals.Rows, []any{a.name(of, d.By), a.total(of)})
+	names := a.names(d.By)
+	for i, of := range a.Series {
+		totals.Rows = append(totals.Rows, []any{names[i], a.total(of)})
 		sum += of.Total
 	}
 	d.Empty, d.Left = sum == 0, a.left()

@@ -31,8 +31,7 @@ type step struct {
 // funnel is what POST /v1/reports/funnel answers.
 type funnel struct {
 	Series []struct {
-		Value *string
-		Other bool
+		group
 		Steps []struct {
 			Event        string
 			Count        int64
@@ -127,15 +126,15 @@ func (a *funnel) table(steps []selector, by string) (*table, chart) {
 	for i, s := range steps {
 		c.Labels = append(c.Labels, fmt.Sprintf("%d. %s", i+1, s.Event))
 	}
+	groups := make([]group, len(a.Series))
+	for i, of := range a.Series {
+		groups[i] = of.group
+	}
+	names := newGroupNames(groups)
 	for _, of := range a.Series {
 		name := "People"
-		switch {
-		case of.Other:
-			name = "all others"
-		case of.Value != nil:
-			name = cmp.Or(*of.Value, "(empty)")
-		case by != "":
-			name = "(not set)"
+		if by != "" {
+			name = names.name(of.group)
 		}
 		c.Names = append(c.Names, name)
 		line := make([]float64, len(of.Steps))

@@ -27,6 +27,7 @@ var guides = []guide{
 	{"events", "Send events with curl", "A first event, and the report that counts it."},
 	{"browser", "Use the browser SDK", "Events from a website, with consent built in."},
 	{"mixpanel", "Use Mixpanel’s SDKs", "JavaScript, Node, Python, iOS and Android: set the host."},
+	{"identity", "Prove who a user is", "So that nobody else can speak for her: Node, Go and Python."},
 	{"access", "Give a person her data", "An archive of what is stored of somebody (GDPR Art. 15 and 20)."},
 	{"delete", "Delete a person", "Erase what is stored of somebody (Art. 17), or one property of it."},
 	{"receipt", "Verify a receipt", "Check, with no trust in Lethe, what a deletion says it did."},

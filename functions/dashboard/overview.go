@@ -38,7 +38,7 @@ func (s *server) overview(v *visit) error {
 	for _, e := range top.Events {
 		var name any = anchor{e.Event, "/explore?" + url.Values{"event": {e.Event}, "from": {d.Period.From}, "to": {d.Period.To}}.Encode()}
 		if e.Other {
-			name = "all others"
+			name = allOthers
 		}
 		list.Rows = append(list.Rows, []any{name, e.Total, e.Unique})
 		d.Events += e.Total

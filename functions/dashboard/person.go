@@ -28,9 +28,13 @@ type subject struct {
 	sealed string // the same, as it stands in a URL
 	facts  struct {
 		DistinctIDs []string                   `json:"distinct_ids"`
+		Identities  int                        `json:"identities"`
 		FirstSeen   time.Time                  `json:"first_seen"`
 		Profile     map[string]json.RawMessage `json:"profile"`
+		NoRoom      *noRoom                    `json:"no_room"`
 		Consent     struct{ State string }     `json:"consent"`
+		Links       []personLink               `json:"links"`
+		Refused     []refusedStatement         `json:"refused"`
 	}
 	unknown     bool // to the project, or to this caller
 	timeline    timeline
@@ -55,6 +59,8 @@ type statement struct {
 	NoticeVersion string    `json:"notice_version"`
 	Source        string    `json:"source"`
 	At            time.Time `json:"at"`
+	By            string    `json:"by"`
+	DistinctID    string    `json:"distinct_id"` // under which it was said
 }
 
 type consentHistory struct {
@@ -152,6 +158,19 @@ func (p *subject) read(v *visit) error {
 	return nil
 }
 
+// readFacts asks for what a request for the person would cover. Of a person who is not
+// known, or whom the visitor may not see, there is nothing to tell.
+func (p *subject) readFacts(v *visit) error {
+	if !v.may(http.MethodGet, personPath) {
+		return nil
+	}
+	err := v.api.get(v.ctx, pathOf(personPath, p.id), nil, &p.facts)
+	if refused := invalid(err); forbidden(err) || refused != nil && refused.Status == http.StatusNotFound {
+		return nil
+	}
+	return err
+}
+
 // showPerson answers with the person's page; refused is the form that was sent, if the
 // API did not take it.
 func (v *visit) showPerson(status int, p *subject, refused *form) error {
@@ -161,6 +180,14 @@ func (v *visit) showPerson(status int, p *subject, refused *form) error {
 	s := sheet{Title: "Person"}
 	s.add(searchSection(nil), p.whoSection(v))
 	s.add(p.rightsSection(v))
+	if !p.unknown && p.refused[personPath] == "" {
+		ids, err := p.identitiesSection(v)
+		if err != nil {
+			return err
+		}
+		s.add(ids)
+		s.add(p.noEffectSections()...)
+	}
 	if !p.unknown {
 		s.add(p.profileSection())
 	}
@@ -187,11 +214,16 @@ func (v *visit) showPerson(status int, p *subject, refused *form) error {
 func (s *sheet) put(refused *form) {
 	for i := range s.Sections {
 		for j, f := range s.Sections[i].Forms {
-			if f.Do == refused.Do {
-				refused.Folded = f.Folded
-				s.Sections[i].Forms[j] = refused
+			if f.Do != refused.Do {
+				continue
+			}
+			if refused.Button == "" { // nothing was typed
+				f.Problem = refused.Problem
 				return
 			}
+			refused.Folded, refused.Text = f.Folded, f.Text
+			s.Sections[i].Forms[j] = refused
+			return
 		}
 	}
 	s.Sections = slices.Insert(s.Sections, 0, section{Warning: cmp.Or(refused.Problem.Detail, refused.Problem.Title)})

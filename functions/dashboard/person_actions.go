@@ -36,8 +36,10 @@ func (s *server) personAction(v *visit) error {
 		return v.did(p, p.holdForm(), "held", v.api.send(v.ctx, http.MethodPut, at(holdPath), reason(v.form), nil))
 	case "unhold":
 		return v.did(p, &form{Do: do}, "unheld", v.api.send(v.ctx, http.MethodDelete, at(holdPath), nil, nil))
+	case "unlink", "confirm-link", "link":
+		return v.changeLink(p, do)
 	case "export":
-		body := map[string]any{"distinct_ids": []string{p.id}, "format": v.form.Get("format")}
+		body := map[string]any{"distinct_ids": []string{p.id}, "scope": scopePerson, "format": v.form.Get("format")}
 		return v.asked(p, p.exportForm(), "exports", body)
 	case "rectify":
 		body, refused := correction(p.id, v.form)
@@ -46,9 +48,12 @@ func (s *server) personAction(v *visit) error {
 		}
 		return v.asked(p, p.rectifyForm(), "rectifications", body)
 	case "delete":
-		return v.show(surePage([]string{p.id}, v.form.Get("suppress") == on, personURL(p.sealed, "")))
+		if err := p.readFacts(v); err != nil {
+			return err
+		}
+		return v.show(surePage([]string{p.id}, p.coverage(), v.form.Get("suppress") == on, personURL(p.sealed, "")))
 	case "sure":
-		body := map[string]any{"distinct_ids": []string{p.id}, "suppress": v.form.Get("suppress") == on}
+		body := map[string]any{"distinct_ids": []string{p.id}, "scope": scopePerson, "suppress": v.form.Get("suppress") == on}
 		return v.asked(p, p.deleteForm(), "deletions", body)
 	}
 	return v.personRefused(p, p.deleteForm(), wrong("do", "This form is not known. Reload the page."))
@@ -107,6 +112,9 @@ func (v *visit) personRefused(p *subject, f *form, refused *problem) error {
 	return v.showPerson(refused.Status, p, f)
 }
 
+// scopePerson asks for all of the person, also by the id of a device.
+const scopePerson = "person"
+
 // reason is a body that has nothing else.
 func reason(form url.Values) map[string]string {
 	return map[string]string{"reason": form.Get("reason")}
@@ -122,7 +130,7 @@ func correction(id string, form url.Values) (map[string]any, *problem) {
 		return nil, wrong("property", "Name the property.")
 	}
 	set := map[string]json.RawMessage{form.Get("property"): given}
-	body := map[string]any{"distinct_id": id, "reason": form.Get("reason")}
+	body := map[string]any{"distinct_id": id, "scope": scopePerson, "reason": form.Get("reason")}
 	if form.Get("in") != "events" {
 		body["profile"] = set
 	}

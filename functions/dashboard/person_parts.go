@@ -14,7 +14,7 @@ var words = map[string]string{
 	"unset": "nothing said", "granted": "granted", "denied": "denied",
 	"queued": "queued", "running": "running", "done": "✓ done", "failed": "✗ failed", "cancelled": "cancelled",
 	"pending": "waits for approval", "approved": "✓ live", "ended": "ended", "expired": "expired",
-	"delivered": "✓ delivered",
+	"delivered": "✓ delivered", "needs_confirmation": "waits for confirmation",
 }
 
 // word is a state in words.
@@ -24,10 +24,6 @@ func word(state string) string {
 	}
 	return state
 }
-
-// bases are the lawful bases of GDPR Art. 6(1).
-var bases = []string{"", "not stated", "consent", "consent", "contract", "contract", "legal_obligation", "legal obligation",
-	"vital_interests", "vital interests", "public_task", "public task", "legitimate_interests", "legitimate interests"}
 
 // at is a time as a cell; nil if there is none.
 func at(t time.Time) any {
@@ -56,9 +52,6 @@ func value(raw json.RawMessage) string {
 
 func (p *subject) whoSection(v *visit) section {
 	facts := []fact{{"distinct_id", p.id}}
-	if others := slices.DeleteFunc(slices.Clone(p.facts.DistinctIDs), func(id string) bool { return id == p.id }); len(others) > 0 {
-		facts = append(facts, fact{"Also known as", strings.Join(others, ", ")})
-	}
 	if p.unknown {
 		text := "Nothing is known of this distinct_id: no event, no profile. The id must be written as the app sends it, to the letter."
 		if v.may(http.MethodPut, consentPath) {
@@ -69,7 +62,7 @@ func (p *subject) whoSection(v *visit) section {
 	if why := p.refused[personPath]; why != "" {
 		return section{Heading: "Who", Facts: facts, Warning: why}
 	}
-	facts = append(facts, fact{"First seen", at(p.facts.FirstSeen)}, fact{"Consent", word(p.facts.Consent.State)})
+	facts = append(facts, fact{"Ids of the person", p.facts.Identities}, fact{"First seen", at(p.facts.FirstSeen)}, fact{"Consent", word(p.facts.Consent.State)})
 	if p.restriction.Restricted {
 		facts = append(facts, fact{"Restricted since", at(p.restriction.Since)})
 	}
@@ -95,7 +88,7 @@ func (p *subject) timelineSection(v *visit) section {
 		{Name: "from", Label: "From", Kind: "date", Value: v.query.Get("from")},
 		{Name: "to", Label: "To", Kind: "date", Value: v.query.Get("to")},
 	}}}
-	linked := len(p.facts.DistinctIDs) > 1
+	linked := p.facts.Identities > 1
 	t := &table{ID: "timeline", Caption: "Events, the newest first", Columns: []string{"Time (UTC)", "Event", "Properties"}}
 	if linked {
 		t.Columns = append(t.Columns, "Sent as")
@@ -132,36 +125,6 @@ func (v *visit) again(name, value string) string {
 		return v.r.URL.Path
 	}
 	return v.r.URL.Path + "?" + q.Encode()
-}
-
-func (p *subject) consentSection(v *visit) section {
-	c := p.consent
-	s := section{Heading: "Consent", Warning: p.refused[consentPath], Facts: []fact{
-		{"State", word(c.State)}, {"Basis", text(c.Basis)}, {"Notice", text(c.NoticeVersion)}, {"Source", text(c.Source)}, {"Since", at(c.At)},
-	}}
-	t := &table{ID: "consents", Caption: "History of consent, the newest first", Columns: []string{"Time", "State", "Basis", "Notice", "Source"}}
-	for _, h := range c.History {
-		t.Rows = append(t.Rows, []any{at(h.At), word(h.State), text(h.Basis), text(h.NoticeVersion), text(h.Source)})
-	}
-	s.Table, s.Empty = t, "Nothing has been said yet: the project's default counts (Settings, Consent)."
-	if c.NextCursor != "" {
-		s.More = &anchor{"Older statements", v.again("before", c.NextCursor)}
-	}
-	if v.may(http.MethodPut, consentPath) {
-		s.Forms = []*form{p.consentForm()}
-	}
-	return s
-}
-
-func (p *subject) consentForm() *form {
-	return &form{Do: "consent", Action: personURL(p.sealed, ""), Legend: "Set consent…", Folded: true, Button: "Set consent",
-		Text: []string{"Once denied, the person's events are dropped, whoever sends them; what is stored stays until it is deleted."},
-		Fields: []field{
-			{Name: "state", Label: "State", Kind: kindChoice, Options: choice("granted", "granted", "granted", "denied", "denied", "unset", "nothing said (the default counts)")},
-			{Name: "basis", Label: "Lawful basis", Kind: kindChoice, Options: choice("", bases...)},
-			{Name: "notice_version", Label: "Version of the notice", Max: 255, Placeholder: "2026-11"},
-			{Name: "source", Label: "Source", Max: 255, Placeholder: "letter of 3 November", Hint: "Where the person said so. Empty: dashboard."},
-		}}
 }
 
 func (p *subject) restrictionSection(v *visit) section {
@@ -231,13 +194,13 @@ var formats = []string{"ndjson", "JSON, one event a line (ndjson)", "json", "JSO
 
 func (p *subject) exportForm() *form {
 	return &form{Do: "export", Action: personURL(p.sealed, ""), Legend: "Export…", Folded: true, Button: "Export",
-		Text:   []string{"Makes an archive of all that is known of the person: profile, consent, events (GDPR Art. 15 and 20). It can be downloaded for 7 days, or for as long as events are kept if that is less."},
+		Text:   append([]string{"Makes an archive of all that is known of the person: profile, consent, events (GDPR Art. 15 and 20). It can be downloaded for 7 days, or for as long as events are kept if that is less."}, p.coverage()...),
 		Fields: []field{{Name: "format", Label: "Events as", Kind: kindChoice, Options: choice("ndjson", formats...)}}}
 }
 
 func (p *subject) deleteForm() *form {
 	return &form{Do: "delete", Action: personURL(p.sealed, ""), Legend: "Delete…", Folded: true, Button: "Delete…", Danger: true,
-		Text:   []string{"You are asked once more before anything is deleted."},
+		Text:   append(p.coverage(), "You are asked once more before anything is deleted."),
 		Fields: []field{suppressField()}}
 }
 
@@ -248,7 +211,7 @@ func suppressField() field {
 
 func (p *subject) rectifyForm() *form {
 	return &form{Do: "rectify", Action: personURL(p.sealed, ""), Legend: "Correct…", Folded: true, Button: "Correct",
-		Text: []string{"Sets a property to a new value, in what is stored (GDPR Art. 16). Neither the old value nor the new one is kept in the request."},
+		Text: append([]string{"Sets a property to a new value, in what is stored (GDPR Art. 16). Neither the old value nor the new one is kept in the request."}, p.coverage()...),
 		Fields: []field{
 			{Name: "in", Label: "In", Kind: kindChoice, Options: choice("profile", "profile", "the profile", "events", "the person's events", "both", "both")},
 			{Name: "property", Label: "Property", Required: true, Max: 255},

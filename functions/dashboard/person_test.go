@@ -94,10 +94,10 @@ func TestPersonReader(t *testing.T) {
 	to := b.find("ann")
 	rec := b.get(to, http.StatusOK)
 	has(t, rec, "takes a key of the role privacy or admin", "Paid")
-	lacks(t, rec, "Set consent", "Restrict…", "Put on hold", "Export…", "Delete…", "Correct…", `href="/settings"`, `href="/access-log"`)
+	lacks(t, rec, "Set consent", "Restrict…", "Put on hold", "Export…", "Delete…", "Correct…", "Take back…", "Confirm a link…", "Link another id…", `href="/settings"`, `href="/access-log"`)
 	for _, form := range []url.Values{
 		{"do": {"consent"}, "state": {"denied"}}, {"do": {"restrict"}}, {"do": {"unrestrict"}}, {"do": {"hold"}, "reason": {"x"}},
-		{"do": {"export"}, "format": {"json"}}, {"do": {"sure"}}, {"do": {"rectify"}, "in": {"profile"}, "property": {"a"}, "value": {"1"}, "reason": {"r"}},
+		{"do": {"export"}, "format": {"json"}}, {"do": {"sure"}}, {"do": {"link"}, "distinct_id": {"bob"}}, {"do": {"unlink"}, "other": {"bob"}}, {"do": {"rectify"}, "in": {"profile"}, "property": {"a"}, "value": {"1"}, "reason": {"r"}},
 	} {
 		has(t, b.post(to, form, http.StatusForbidden), "You may not see this")
 	}

@@ -78,6 +78,8 @@ var notices = map[string]string{
 	"consent-set": "Consent is set.", "restricted": "The person is restricted.", "unrestricted": "The restriction is lifted.",
 	"held": "The hold is in force.", "unheld": "The hold has ended.", "asked": "The request is made.", "cancelled": "The request is cancelled.",
 	"saved": "Saved.", "revoked": "It is revoked.", "deleted": "It is deleted.", "taken-back": "The change is taken back.", "accepted": "The agreement is accepted.",
+	"linked": "The id is linked.", "unlinked": "The link is taken back.", "link-confirmed": "The link is confirmed.",
+	"confirmed": "It is confirmed, and goes on.", "refused": "It is refused: nobody is meant.", "secrets-ended": "Nothing proves an identity any more.",
 	"waits": "The change waits for 24 hours; until then it can be taken back.", "ended": "The grant has ended.",
 }
 

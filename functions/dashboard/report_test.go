@@ -62,7 +62,7 @@ func TestExplore(t *testing.T) {
 	has(t, b.get("/explore", http.StatusOK), "No events yet", "curl")
 	w.happened("Paid", 1, `{"plan":"pro","amount":5}`, "ann", "bob")
 	w.happened("Paid", 1, `{"plan":"free","amount":1}`, "cid")
-	w.happened("Paid", 2, `{"plan":"=cmd|' /C calc'!A0","amount":2.5}`, "dan")
+	w.happened("Paid", 2, `{"plan":"=cmd|' /C calc'!A0;@A1","amount":2.5}`, "dan")
 	has(t, b.get("/explore", http.StatusOK), `<option value="Paid">`, "Choose an event")
 	has(t, b.get("/explore?event=Paid", http.StatusOK), `<option value="plan">`, "<svg ", "In all", `<td class="number">4</td>`, "Over time")
 
@@ -101,8 +101,8 @@ func TestExplore(t *testing.T) {
 		}
 	}
 	// What a spreadsheet would take for a formula is a text.
-	if got := count("by=plan&p1=plan&o1=has&v1=cmd"); got != `'=cmd|' /C calc'!A0,1` {
-		t.Error(got)
+	if got := count("by=plan&p1=plan&o1=has&v1=cmd"); got != `'=cmd|' /C calc'!A0;'@A1,1` {
+		t.Errorf("got %s, want the plan with an apostrophe before = and @", got)
 	}
 	for query, want := range map[string]string{
 		"where=properties[":             "where",
@@ -146,6 +146,34 @@ func TestFunnel(t *testing.T) {
 		if got := b.records(at + "&format=csv"); len(got) != 3 || got[1][1] != "1" || got[2][1] != want {
 			t.Error(order, got)
 		}
+	}
+}
+
+// Values that are apart in a report are apart on its page, and in its file.
+func TestGroupsAreToldApart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.signIn(w.newKey(project.Reader))
+	for i, value := range []string{`{"plan":7}`, `{"plan":"7"}`, `{"plan":7.0}`, `{"plan":null}`, `{}`, `{"plan":"pro"}`} {
+		w.happened("Paid", 1, value, string(rune('a'+i)))
+	}
+	want := "7 2|\"7\" 1|pro 1|(null) 1|(not set) 1"
+	var got []string
+	for _, row := range b.records("/explore?event=Paid&by=plan&format=csv&table=totals")[1:] {
+		got = append(got, strings.Join(row, " "))
+	}
+	if strings.Join(got, "|") != want {
+		t.Errorf("explore: got %q, want %q", got, want)
+	}
+	has(t, b.get("/explore?event=Paid&by=plan", http.StatusOK), `<th scope="row">7</th>`, `<th scope="row">&#34;7&#34;</th>`, `<th scope="row">pro</th>`, `<th scope="row">(null)</th>`, `<th scope="row">(not set)</th>`)
+	got = nil
+	for i, row := range b.records("/funnel?e1=Paid&e2=Paid&by=plan&format=csv")[1:] {
+		if i%2 == 0 {
+			got = append(got, row[1]+" "+row[2])
+		}
+	}
+	if strings.Join(got, "|") != want {
+		t.Errorf("funnel: got %q, want %q", got, want)
 	}
 }
 

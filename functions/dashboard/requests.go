@@ -23,10 +23,17 @@ type request struct {
 	By         string    `json:"by"`
 	Failure    string    `json:"failure"`
 	Persons    *int      `json:"persons"`
+	Scope      string    `json:"scope"`
 	Progress   *struct {
 		Stage  string `json:"stage"`
 		Events int    `json:"events"`
 	} `json:"progress"`
+
+	// Who may be meant, while it waits for a confirmation, and who has decided then.
+	Hinted     []hinted  `json:"hinted"`
+	MoreHinted int       `json:"more_hinted"`
+	DecidedAt  time.Time `json:"decided_at"`
+	DecidedBy  string    `json:"decided_by"`
 
 	// Of an export.
 	From     string `json:"from"`
@@ -127,7 +134,7 @@ func (s *server) requestsPage(v *visit) error {
 	}
 	if v.may(http.MethodGet, "/v1/exports") {
 		head.Forms = []*form{{Do: "status", Get: true, Action: "/data-requests", Button: "Show", Row: true, Fields: []field{{Name: "status", Label: "State", Kind: kindChoice,
-			Options: choice(v.query.Get("status"), "", "all", "queued", "queued", "running", "running", "done", "done", "failed", "failed", "cancelled", "cancelled")}}}}
+			Options: choice(v.query.Get("status"), "", "all", "queued", "queued", "running", "running", needsConfirmation, words[needsConfirmation], "done", "done", "failed", "failed", "cancelled", "cancelled")}}}}
 	}
 	page.add(head)
 	under := false // way
@@ -167,7 +174,9 @@ func (s *server) requestPage(v *visit) error {
 	return v.showRequest(http.StatusOK, k, nil)
 }
 
-func (v *visit) showRequest(status int, k kind, refused *problem) error {
+// showRequest answers with the request's page; refused is the form that was sent, if the
+// API did not take it.
+func (v *visit) showRequest(status int, k kind, refused *form) error {
 	r, err := v.request(k)
 	if err != nil {
 		return err
@@ -179,10 +188,20 @@ func (v *visit) showRequest(status int, k kind, refused *problem) error {
 		state.Text, state.Links = []string{"It is " + r.Status + ". " + text}, []anchor{turn}
 	}
 	if r.Status == "queued" && k.key != "rectifications" && v.may(http.MethodDelete, "/v1/"+k.key+"/{id}") {
-		state.Forms = []*form{{Do: "cancel", Action: requestURL(k.key, r.ID), Button: "Cancel", Text: []string{"While it is queued it can be cancelled; nothing has been done yet."}, Problem: refused}}
+		state.Forms = []*form{{Do: "cancel", Action: requestURL(k.key, r.ID), Button: "Cancel", Text: []string{"While it is queued it can be cancelled; nothing has been done yet."}}}
 	}
 	page.add(state)
+	if r.Status == needsConfirmation {
+		waits, err := r.hintedSection(v, k)
+		if err != nil {
+			return err
+		}
+		page.add(waits)
+	}
 	page.add(r.partSections(v)...)
+	if refused != nil {
+		page.put(refused)
+	}
 	return v.showAs(status, page)
 }
 
@@ -192,22 +211,33 @@ func (v *visit) request(k kind) (*request, error) {
 	return r, v.api.get(v.ctx, "/v1/"+k.key+"/"+url.PathEscape(v.r.PathValue("id")), nil, r)
 }
 
-// requestAction answers POST /data-requests/{kind}/{id}: it is cancelled.
+// requestAction answers POST /data-requests/{kind}/{id}: it is cancelled, or it is said
+// who is meant.
 func (s *server) requestAction(v *visit) error {
 	k, err := kindOf(v)
 	if err != nil {
 		return err
 	}
-	if v.form.Get("do") != "cancel" || k.key == "rectifications" {
-		return fault.New(fault.Invalid, "this form is not known; reload the page")
+	do, id := v.form.Get("do"), v.r.PathValue("id")
+	at, notice := "/v1/"+k.key+"/"+url.PathEscape(id), ""
+	switch {
+	case k.key == "rectifications":
+		return unknownForm()
+	case do == "cancel":
+		err, notice = v.api.send(v.ctx, http.MethodDelete, at, nil, nil), "cancelled"
+	case do == "confirm":
+		meant := map[string][]string{"distinct_ids": append([]string{}, v.form["distinct_ids"]...)}
+		err, notice = v.api.send(v.ctx, http.MethodPost, at+"/confirm", meant, nil), "confirmed"
+	case do == "refuse":
+		err, notice = v.api.send(v.ctx, http.MethodPost, at+"/refuse", nil, nil), "refused"
+	default:
+		return unknownForm()
 	}
-	id := v.r.PathValue("id")
-	err = v.api.send(v.ctx, http.MethodDelete, "/v1/"+k.key+"/"+url.PathEscape(id), nil, nil)
-	if refused := invalid(err); refused != nil && refused.Status == http.StatusConflict {
-		return v.showRequest(refused.Status, k, refused)
+	if refused := invalid(err); refused != nil && refused.Status != http.StatusNotFound {
+		return v.showRequest(refused.Status, k, &form{Do: do, Problem: refused})
 	}
 	if err != nil {
 		return err
 	}
-	return v.redirect(requestURL(k.key, id) + "?notice=cancelled")
+	return v.redirect(requestURL(k.key, id) + "?notice=" + notice)
 }

@@ -32,6 +32,7 @@ type section struct {
 	Forms   []*form
 	Table   *table
 	Empty   string // instead of a table without rows
+	After   string // after the table: what it does not show
 	More    *anchor
 }
 

@@ -43,6 +43,8 @@ type bureau struct {
 	key    *merkle.Key
 	store  http.Handler
 	work   func() // starts the workers
+
+	exports request.Publishers
 }
 
 func newBureau(t *testing.T) *bureau {
@@ -76,8 +78,9 @@ func newBureau(t *testing.T) *bureau {
 	pc := person.Config{Config: o.Config, Timeout: time.Minute, PublishTimeout: 30 * time.Second, Slice: time.Minute}
 	ic := incident.Config{Config: o.Config, Webhook: webhook.Config{Timeout: 5 * time.Second, Backoff: time.Hour, AllowLoopback: true}, PublicURL: "https://lethe.example", Timeout: time.Minute}
 
-	o.store = store.New(o.Databases, topic(topology.DeadTopic(topology.TopicEvents)))
-	people := person.New(pc, guard, o.Databases, pubs(topology.TopicRectifications))
+	o.exports = pubs(topology.TopicExports)
+	o.store = store.New(o.Databases, topic(topology.DeadTopic(topology.TopicEvents)), topic(topology.TopicLinks))
+	people := person.New(pc, guard, o.Databases, pubs(topology.TopicRectifications), topic(topology.TopicLinks))
 	deletions := erase.New(dc, guard, o.Default, signer.Keys, pubs(topology.TopicDeletions))
 	incidents := incident.New(ic, guard, o.Default, topic(topology.TopicIncidents))
 	for pattern, h := range map[string]http.Handler{
@@ -92,7 +95,7 @@ func newBureau(t *testing.T) *bureau {
 		switch {
 		case h != nil:
 		case strings.HasPrefix(pattern, "/v1/exports"):
-			h = export.New(ec, guard, o.Default, links, pubs(topology.TopicExports))
+			h = export.New(ec, guard, o.Default, links, o.exports)
 		default:
 			h = retention.New(retention.Config{Config: o.Config, Timeout: time.Minute, PreviewTime: time.Minute, PublishTimeout: 30 * time.Second}, guard, o.Default)
 		}

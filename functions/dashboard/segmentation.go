@@ -1,7 +1,6 @@
 package dashboard
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -16,9 +15,8 @@ type segmentation struct {
 }
 
 type series struct {
-	Event  string
-	Value  *string
-	Other  bool
+	Event string
+	group
 	Total  int64
 	Result *float64 // of a measure of numbers
 	Points []struct {
@@ -44,27 +42,28 @@ func (s *segmentation) cell(count int64, result *float64) any {
 	return *result
 }
 
-// name is what a series is called where there are others beside it.
-func (s *segmentation) name(of series, by string) string {
-	several := slices.ContainsFunc(s.Series, func(other series) bool { return other.Event != of.Event })
-	value := ""
-	switch {
-	case of.Other:
-		value = "all others"
-	case of.Value != nil:
-		value = cmp.Or(*of.Value, "(empty)")
-	case by != "":
-		value = "(not set)"
+// names are what the series are called where there are others beside them.
+func (s *segmentation) names(by string) []string {
+	groups := make([]group, len(s.Series))
+	for i, of := range s.Series {
+		groups[i] = of.group
 	}
-	switch {
-	case by == "" && of.Event == "": // of all events
-		return map[string]string{"total": "Events", "unique": "People"}[s.Measure]
-	case by == "":
-		return of.Event
-	case several:
-		return of.Event + ": " + value
+	values := newGroupNames(groups)
+	several := slices.ContainsFunc(s.Series, func(of series) bool { return of.Event != s.Series[0].Event })
+	names := make([]string, len(s.Series))
+	for i, of := range s.Series {
+		switch {
+		case by == "" && of.Event == "": // of all events
+			names[i] = map[string]string{"total": "Events", "unique": "People"}[s.Measure]
+		case by == "":
+			names[i] = of.Event
+		case several:
+			names[i] = of.Event + ": " + values.name(of.group)
+		default:
+			names[i] = values.name(of.group)
+		}
 	}
-	return value
+	return names
 }
 
 // layouts are how the begin of a bucket is written.
@@ -81,9 +80,9 @@ func (s *segmentation) chart(id, caption, by string) (*drawing, *table, error) {
 	for _, p := range s.Series[0].Points {
 		c.Labels = append(c.Labels, p.Time.Format(layouts[s.Unit]))
 	}
+	names := s.names(by)[:len(shown)]
+	c.Names, t.Columns = names, append(t.Columns, names...)
 	for _, of := range shown {
-		name := s.name(of, by)
-		c.Names, t.Columns = append(c.Names, name), append(t.Columns, name)
 		line := make([]float64, len(of.Points))
 		for i, p := range of.Points {
 			line[i] = float64(p.Count)

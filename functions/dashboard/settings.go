@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 // settingsTabs are the parts of the settings, in order.
 var settingsTabs = []link{
 	{Name: "Project", Path: "/settings"}, {Name: "Retention", Path: "/settings/retention"}, {Name: "Consent", Path: "/settings/consent"},
+	{Name: "User ids", Path: "/settings/identity"},
 	{Name: "API keys", Path: "/settings/keys"}, {Name: "SDK tokens", Path: "/settings/tokens"}, {Name: "Webhooks", Path: "/settings/webhooks"},
 	{Name: "Agreement", Path: "/settings/agreement"}, {Name: "Staff access", Path: "/settings/staff"}, {Name: "Contacts", Path: "/settings/contacts"},
 }
@@ -24,6 +26,7 @@ func (s *server) settingsPages() []page {
 		{path: "/settings/evidence", get: evidence},
 		{path: "/settings/retention", get: retentionSettings, post: retentionAction},
 		{path: "/settings/consent", get: consentSettings, post: consentAction},
+		{path: identityURL, get: identitySettings, post: identityAction},
 		{path: "/settings/keys", get: keyList, post: createKey},
 		{path: "/settings/keys/{id}", get: keyPage, post: keyAction},
 		{path: "/settings/tokens", get: tokenList, post: createToken},
@@ -97,16 +100,43 @@ type projectAnswer struct {
 	Name      string                     `json:"name"`
 	CreatedAt time.Time                  `json:"created_at"`
 	Settings  map[string]json.RawMessage `json:"settings"`
-	Retention struct {
+	// IdentitySecrets are those that work, the newest first.
+	IdentitySecrets []credentialSecret `json:"identity_secrets"`
+	Retention       struct {
 		Days *int `json:"retention_days"`
 	} `json:"retention"`
 	DPA dpaState `json:"dpa"`
 }
 
+// project reads the project that the settings are of.
+func (v *visit) project() (p projectAnswer, err error) {
+	err = v.api.get(v.ctx, "/v1/project", nil, &p)
+	return p, err
+}
+
+// changeSettings changes one of the settings that have versions. The others stay as they
+// are; that nobody has changed them meanwhile the API sees by the form's version.
+func (v *visit) changeSettings(name string, value any) error {
+	p, err := v.project()
+	if err != nil {
+		return err
+	}
+	version, err := strconv.Atoi(v.form.Get("version"))
+	if err != nil {
+		return unknownForm()
+	}
+	body := map[string]any{"version": version}
+	for _, other := range []string{"consent", "purposes", "data_regions", "user_ids"} {
+		body[other] = p.Settings[other]
+	}
+	body[name] = value
+	return v.api.send(v.ctx, http.MethodPut, "/v1/project/settings", body, nil)
+}
+
 // settingsPage answers GET /settings.
 func (s *server) settingsPage(v *visit) error {
-	var p projectAnswer
-	if err := v.api.get(v.ctx, "/v1/project", nil, &p); err != nil {
+	p, err := v.project()
+	if err != nil {
 		return err
 	}
 	page := v.settings("Settings")

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -19,8 +18,8 @@ const consentURL = "/settings/consent"
 func consentSettings(v *visit) error { return shower(showConsent).got(v) }
 
 func showConsent(v *visit, status int, refused *form, first ...section) error {
-	var p projectAnswer
-	if err := v.api.get(v.ctx, "/v1/project", nil, &p); err != nil {
+	p, err := v.project()
+	if err != nil {
 		return err
 	}
 	var past struct {
@@ -88,8 +87,7 @@ func consentDefaults(d consent.Defaults, version string) *form {
 	}}
 }
 
-// consentAction answers POST /settings/consent. The other settings stay as they are; that
-// nobody has changed them meanwhile the API sees by the version.
+// consentAction answers POST /settings/consent.
 func consentAction(v *visit) error {
 	d := consent.Defaults{Default: consent.State(v.form.Get("consent.default")), Regions: map[string]consent.State{},
 		GPC: v.form.Get("consent.gpc") == on, DNT: v.form.Get("consent.dnt") == on}
@@ -101,14 +99,5 @@ func consentAction(v *visit) error {
 		}
 		d.Regions[words[0]] = consent.State(words[1])
 	}
-	var p projectAnswer
-	if err := v.api.get(v.ctx, "/v1/project", nil, &p); err != nil {
-		return err
-	}
-	version, err := strconv.Atoi(v.form.Get("version"))
-	if err != nil {
-		return unknownForm()
-	}
-	body := map[string]any{"version": version, "consent": d, "purposes": p.Settings["purposes"], "data_regions": p.Settings["data_regions"]}
-	return v.saved(showConsent, f, v.api.send(v.ctx, http.MethodPut, "/v1/project/settings", body, nil), consentURL+"?notice=saved")
+	return v.saved(showConsent, f, v.changeSettings("consent", d), consentURL+"?notice=saved")
 }

@@ -11,14 +11,11 @@ import (
 
 // credential is an API key or an SDK token, as the API lists it.
 type credential struct {
-	ID        string    `json:"id"`
-	Name      string    `json:"name"`
-	CreatedAt time.Time `json:"created_at"`
-	RotatedAt time.Time `json:"rotated_at"`
-	Secrets   []struct {
-		Prefix    string    `json:"hash_prefix"`
-		ExpiresAt time.Time `json:"expires_at"`
-	} `json:"secrets"`
+	ID        string             `json:"id"`
+	Name      string             `json:"name"`
+	CreatedAt time.Time          `json:"created_at"`
+	RotatedAt time.Time          `json:"rotated_at"`
+	Secrets   []credentialSecret `json:"secrets"`
 	// Of a key.
 	Role      string    `json:"role"`
 	Secret    string    `json:"secret"`
@@ -28,6 +25,12 @@ type credential struct {
 	Token     string   `json:"token"`
 	Origins   []string `json:"origins"`
 	RateLimit int      `json:"rate_limit"`
+}
+
+// credentialSecret is a secret that works, by which the access log names it.
+type credentialSecret struct {
+	Prefix    string    `json:"hash_prefix"`
+	ExpiresAt time.Time `json:"expires_at"`
 }
 
 // prefixes are by which the access log names the secrets that work.

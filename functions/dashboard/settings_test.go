@@ -16,6 +16,8 @@ import (
 
 	"github.com/lethe-analytics/lethe/emulators/local"
 	"github.com/lethe-analytics/lethe/shared/access"
+	"github.com/lethe-analytics/lethe/shared/consent"
+	"github.com/lethe-analytics/lethe/shared/identity"
 	"github.com/lethe-analytics/lethe/shared/project"
 	"github.com/lethe-analytics/lethe/shared/staff"
 )
@@ -58,6 +60,10 @@ func TestSettings(t *testing.T) {
 		t.Error(told)
 	}
 
+	others := project.Settings{Consent: consent.Defaults{Default: consent.Granted}, UserIDs: identity.UserIDsUUID} // which the form leaves as they are
+	if err := project.SetSettings(t.Context(), o.Databases, o.Project.ID, others, "", 0); err != nil {
+		t.Fatal(err)
+	}
 	good := url.Values{"do": {"consent"}, "version": {"0"}, "consent.default": {"denied"}, "consent.regions": {"US granted\nDE denied"}, "consent.gpc": {"on"}}
 	has(t, b.post("/settings/consent", url.Values{"do": {"consent"}, "version": {"0"}, "consent.default": {"denied"}, "consent.regions": {"Germany is denied"}}, http.StatusBadRequest), "Germany is denied", "Line 1")
 	has(t, b.get(b.goes("/settings/consent", good), http.StatusOK), "Saved", "DE denied\nUS granted", "DE denied, US granted", "heeded", "ignored")
@@ -68,9 +74,10 @@ func TestSettings(t *testing.T) {
 				Regions  map[string]string
 				GPC, DNT bool
 			}
+			UserIDs string `json:"user_ids"`
 		}
 	}
-	if o.ask("/v1/project", &p); p.Settings.Consent.Default != "denied" || p.Settings.Consent.Regions["US"] != "granted" || !p.Settings.Consent.GPC || p.Settings.Consent.DNT {
+	if o.ask("/v1/project", &p); p.Settings.Consent.Default != "denied" || p.Settings.UserIDs != "uuid" || p.Settings.Consent.Regions["US"] != "granted" || !p.Settings.Consent.GPC || p.Settings.Consent.DNT {
 		t.Errorf("%+v", p)
 	}
 	good.Set("version", "999")

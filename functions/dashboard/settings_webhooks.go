@@ -94,7 +94,8 @@ func (d *delivery) answer() any {
 }
 
 // eventTypes are those that a webhook may take, in words.
-var eventTypes = []string{"request.done", "a request is done", "request.failed", "a request has failed", "grant.created", "staff ask for access",
+var eventTypes = []string{"request.done", "a request is done", "request.failed", "a request has failed",
+	"request.needs_confirmation", "it is not certain whom a request means", "grant.created", "staff ask for access",
 	"grant.approved", "access of staff is approved", "grant.ended", "access of staff has ended", "incident.opened", "an incident is known",
 	"incident.updated", "an incident is updated", "incident.reminder", "an incident waits to be acknowledged", "incident.closed", "an incident is closed"}
 

@@ -7,8 +7,9 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/lethe-analytics/lethe/shared/spreadsheet"
 )
 
 // table is a table of a page, and of a CSV file.
@@ -108,7 +109,7 @@ func whole(n int64) string {
 	return s
 }
 
-// plainCell is a cell as a CSV file has it.
+// plainCell is a cell as a CSV file has it: numbers as they are, texts guarded.
 func plainCell(cell any) string {
 	switch c := cell.(type) {
 	case nil:
@@ -130,18 +131,9 @@ func plainCell(cell any) string {
 	case heat:
 		return strconv.FormatInt(c.Count, 10)
 	case anchor:
-		return harmless(c.Text)
+		return spreadsheet.GuardText(c.Text)
 	}
-	return harmless(fmt.Sprint(cell))
-}
-
-// harmless keeps a spreadsheet from taking a text for a formula: what begins like one gets
-// an apostrophe before it (https://owasp.org/www-community/attacks/CSV_Injection).
-func harmless(s string) string {
-	if strings.ContainsRune("=+-@\t\r\n", []rune(s + " ")[0]) {
-		return "'" + s
-	}
-	return s
+	return spreadsheet.GuardText(fmt.Sprint(cell))
 }
 
 // csvPath is the page's own URL, asking for a table as CSV.
@@ -163,7 +155,7 @@ func (v *visit) csv(tables []*table) error {
 		out := csv.NewWriter(v.w)
 		head := make([]string, len(t.Columns))
 		for i, c := range t.Columns {
-			head[i] = harmless(c)
+			head[i] = spreadsheet.GuardText(c)
 			if slices.ContainsFunc(t.Rows, func(row []any) bool { _, ok := row[i].(duration); return ok }) {
 				head[i] += " (seconds)"
 			}

@@ -62,7 +62,7 @@ func newWorld(t *testing.T) *world {
 	guard := access.NewGuard(w.Default, w.OpenLog(t)).WithStaff(verifier)
 	w.api.Handle("/v1/", admin.New(admin.Config{Config: w.Config, Timeout: time.Minute}, guard, admin.Stores{DB: w.Default, Edge: w.Edge}))
 	w.api.Handle("/v1/reports/", report.New(report.Config{Config: w.Config, Timeout: time.Minute}, guard, w.Default))
-	w.api.Handle("/v1/people/", person.New(person.Config{Timeout: time.Minute}, guard, w.Databases, request.Publishers{}))
+	w.api.Handle("/v1/people/", person.New(person.Config{Timeout: time.Minute}, guard, w.Databases, request.Publishers{}, nil))
 	server := httptest.NewServer(w.api)
 	t.Cleanup(server.Close)
 	w.apiURL = server.URL

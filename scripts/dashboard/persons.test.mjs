@@ -62,7 +62,7 @@ test("consent and restriction", async (t) => {
   await consent.getByLabel("Source").fill("letter of 3 November");
   await press(consent.getByRole("button"));
   assert.equal(await page.getByRole("status").innerText(), "Consent is set.");
-  assert.deepEqual((await cells(page, "History of consent, the newest first")).map((row) => row.slice(1)), [["denied", "consent", "2026-11", "letter of 3 November"]]);
+  assert.deepEqual((await cells(page, "History of consent, the newest first")).map((row) => row.slice(1)), [["denied", "a key", "consent", "2026-11", "letter of 3 November"]]);
   const at = `/v1/people/${encodeURIComponent(id)}`;
   assert.equal((await shop.call("GET", `${at}/consent`)).state, "denied");
 
@@ -74,6 +74,39 @@ test("consent and restriction", async (t) => {
   await look(page, "person");
   await press(page.getByRole("button", { name: "Lift the restriction" }));
   assert.equal((await shop.call("GET", `${at}/restriction`)).restricted, false);
+});
+
+test("ids: linked by the SDK, confirmed, taken back", async (t) => {
+  const id = await customer();
+  const [device, either] = [`$device:${randomUUID()}`, randomUUID()];
+  const identify = ($anon_distinct_id) => ({ event: "$identify", properties: { token: shop.token, distinct_id: id, $anon_distinct_id, time: Math.floor(Date.now() / 1000), $insert_id: randomUUID() } });
+  await send(shop, "/import?strict=1", [identify(device), identify(either)]);
+  const at = `/v1/people/${encodeURIComponent(id)}`;
+  await until("the links", () => shop.call("GET", at), (a) => a.links?.length === 2);
+  const page = await signedIn(t, shop.key);
+  await find(page, id);
+  const rows = async () => Object.fromEntries((await cells(page, "Ids")).map(([name, ...rest]) => [name, rest]));
+  const before = await rows();
+  assert.deepEqual([before[device].slice(0, 3), before[either].slice(0, 3)], [["linked", id, "the SDK"], ["not confirmed", id, "the SDK"]]);
+  await look(page, "person-ids");
+  const confirm = await unfold(page, "Confirm a link…");
+  await press(confirm.getByRole("button"));
+  assert.equal(await page.getByRole("status").innerText(), "The link is confirmed.");
+  assert.equal((await shop.call("GET", at)).identities, 3);
+  const back = await unfold(page, "Take back…");
+  await back.getByLabel("Link", { exact: true }).selectOption(`${device} → ${id}`);
+  await press(back.getByRole("button"));
+  assert.equal(await page.getByRole("status").innerText(), "The link is taken back.");
+  const link = await unfold(page, "Link another id…");
+  await link.getByLabel("Other id").fill("[object Object]");
+  await press(link.getByRole("button"));
+  assert.match(await page.getByRole("alert").innerText(), /Other id/);
+  await page.getByLabel("Other id").fill(device);
+  await press(page.getByRole("button", { name: "Link the id" }));
+  assert.equal((await shop.call("GET", at)).identities, 3);
+  assert.match((await rows())[device][2], /^a key/);
+  const remove = await unfold(page, "Delete…");
+  assert.match(await remove.innerText(), /It covers all 3 ids of the person/);
 });
 
 test("rectify", async (t) => {
@@ -160,6 +193,25 @@ test("requests for several persons", async (t) => {
   const newest = (await cells(page, "Exports, the newest first"))[0];
   assert.equal(newest[1], "✓ done");
   await look(page, "requests");
+});
+
+test("a request that waits until it is said who is meant", async (t) => {
+  const id = await customer();
+  const email = `${randomUUID()}@example.com`;
+  await send(shop, "/engage", [{ $token: shop.token, $distinct_id: id, $set: { $email: email } }]);
+  await until("the address", () => shop.call("GET", `/v1/people/${encodeURIComponent(id)}`), (a) => a.profile.$email === email);
+  const request = randomUUID();
+  await shop.call("POST", "/requests", { regulation: "gdpr", api_version: "2.0", subject_request_id: request, subject_request_type: "access", submitted_time: new Date().toISOString(),
+    subject_identities: [{ identity_type: "email", identity_value: email, identity_format: "raw" }] });
+  const page = await signedIn(t, shop.key);
+  await page.goto(`/data-requests/exports/${request}`);
+  await page.locator("dd", { hasText: /^waits for confirmation$/ }).waitFor({ timeout: 30_000 });
+  assert.deepEqual(await cells(page, "Persons who may be meant"), [[id, "e-mail address"]]);
+  await look(page, "request-waits");
+  await page.getByLabel(`${id} (e-mail address)`).check();
+  await press(page.getByRole("button", { name: "Confirm and go on" }));
+  await done(page);
+  assert.equal(await fact(page, "distinct_ids asked for"), "1");
 });
 
 test("a reader sees, and is offered nothing else", async (t) => {

@@ -89,6 +89,26 @@ test("an SDK token", async (t) => {
   await look(page, "settings-tokens");
 });
 
+test("user ids, and the secrets that prove them", async (t) => {
+  const page = await settings(t, "User ids");
+  await page.getByLabel("The app's own user ids are").selectOption("UUIDs");
+  await press(page.getByRole("button", { name: "Save" }));
+  assert.equal(await said(page), "Saved.");
+  assert.equal((await shop.call("GET", "/v1/project")).settings.user_ids, "uuid");
+  const form = await unfold(page, "New secret…");
+  await press(form.getByRole("button"));
+  const secret = await page.getByRole("status").locator("code").innerText();
+  assert.match(secret, /^lethe_identity_/);
+  await look(page, "settings-identity-made");
+  await page.goto("/settings/identity");
+  assert.ok(!(await page.content()).includes(secret));
+  await look(page, "settings-identity");
+  const end = await unfold(page, "End…");
+  await end.getByRole("checkbox").check();
+  await press(end.getByRole("button"));
+  assert.deepEqual((await shop.call("GET", "/v1/project")).identity_secrets, []);
+});
+
 test("a webhook: made, tried, deleted", async (t) => {
   const got = [];
   const server = createServer((req, res) => {
