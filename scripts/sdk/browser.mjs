@@ -89,6 +89,15 @@ export async function until(what, ask, expected) {
   }
 }
 
+// done makes a request of a person's rights and waits until it is done.
+export async function done(path, body) {
+  const made = await api("POST", path, body);
+  assert.equal(made.status, 202, JSON.stringify(made.body));
+  const { body: end } = await until(path, () => api("GET", `${path}/${made.body.id}`), (r) => ["done", "failed"].includes(r.body.status));
+  assert.equal(end.status, "done", JSON.stringify(end));
+  return end;
+}
+
 export async function total(event, measure = "total") {
   const { status, body } = await api("GET", `/v1/reports/segmentation?event=${encodeURIComponent(event)}&from=${today}&to=${today}&measure=${measure}`);
   assert.equal(status, 200, JSON.stringify(body));

@@ -1,20 +1,27 @@
 // Lethe's browser SDK in a real Chromium, against the local system. What a request
 // brings is taken from the reports, not from the SDK.
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
+import { createHmac, randomUUID } from "node:crypto";
 import test, { before } from "node:test";
 import { LETHE_CONTROL, LETHE_URL, api, arrived, device, kept, newToken, page, total, until } from "./browser.mjs";
 
-let token;
+let token, secret;
 before(async () => {
-  // Two made-up countries with defaults of their own, heeded at once by a new token.
+  // Two made-up countries with defaults of their own, and a secret that proves who somebody
+  // is, all heeded at once by a new token.
   const { body } = await api("GET", "/v1/project");
-  const { consent, purposes, data_regions } = body.settings;
+  const { consent, purposes, data_regions, user_ids } = body.settings;
   consent.regions = { ...consent.regions, QD: "denied", QG: "granted" };
-  const put = await api("PUT", "/v1/project/settings", { consent, purposes, data_regions });
+  const put = await api("PUT", "/v1/project/settings", { consent, purposes, data_regions, user_ids });
   assert.equal(put.status, 200, JSON.stringify(put.body));
+  const made = await api("POST", "/v1/project/identity-secret", { overlap: "0s" });
+  assert.equal(made.status, 201, JSON.stringify(made.body));
+  secret = made.body.secret;
   token = await newToken();
 });
+
+// proven is what the app's server makes for a person.
+const proven = (id) => ({ proof: createHmac("sha256", secret).update(id).digest("hex") });
 
 const call = (p, method, ...args) => p.evaluate(([m, a]) => lethe[m](...a), [method, args]);
 const init = (p, options) => call(p, "init", token, { flushInterval: 50, retryDelay: 50, ...options });
@@ -297,7 +304,7 @@ test("two devices of one person", async () => {
   const [a, b] = await Promise.all([device(), device()]);
   const [on, off] = [await begin(a, { default: "granted", consentInterval: 0 }), await begin(b, { default: "granted" })];
   for (const p of [on, off]) {
-    await call(p, "identify", person);
+    await call(p, "identify", person, proven(person));
     await call(p, "track", event);
     await call(p, "set", { plan: "pro" });
     await settled(p);
@@ -313,18 +320,72 @@ test("two devices of one person", async () => {
   await call(on, "track", event);
   await until("the other device", async () => (await call(on, "flush"), call(on, "hasOptedOut")), Boolean);
   assert.deepEqual(await kept(on), { [`lethe_${token}`]: mark });
-  // And so does a third, once it knows who she is.
+  // And so does a third, once it knows who she is, and can prove it.
   const third = await begin(await device(), { default: "granted" });
-  await call(third, "identify", person);
+  await call(third, "identify", person, proven(person));
   await until("the third device", async () => (await call(third, "flush"), call(third, "hasOptedOut")), Boolean);
   assert.equal(await total(event), 2);
+  // Who cannot, is not told; what is sent is dropped all the same.
+  const stranger = await begin(await device(), { default: "granted", consentInterval: 0 });
+  await call(stranger, "identify", person);
+  await call(stranger, "track", event);
+  await settled(stranger);
+  assert.equal(await call(stranger, "hasOptedOut"), false);
+  assert.equal(await total(event), 2);
   // Her newest word counts, on the device where she says it.
-  await call(off, "identify", person);
+  await call(off, "identify", person, proven(person));
   await call(off, "optIn");
   await call(off, "track", event);
   await settled(off);
   await arrived(event, 3);
-  await Promise.all([a, b, third.context()].map((c) => c.close()));
+  await Promise.all([a, b, third.context(), stranger.context()].map((c) => c.close()));
+});
+
+test("a proof goes along with all that is said of its person, and with nothing else", async () => {
+  const event = `Proven ${randomUUID()}`, person = `sdk/${randomUUID()} ☕`, { proof } = proven(person);
+  const context = await device();
+  const p = await begin(context, { default: "granted" });
+  await call(p, "track", event);
+  await settled(p);
+  await call(p, "identify", person, { proof });
+  await call(p, "track", event, { n: 2 });
+  await call(p, "set", { plan: "pro" });
+  await call(p, "optIn");
+  await settled(p);
+  await p.reload(); // the next page knows it still
+  await init(p, { default: "granted" });
+  await call(p, "track", event, { n: 3 });
+  await settled(p);
+  const items = (path) => context.sent.filter((r) => r.path === path && r.method === "POST").flatMap((r) => JSON.parse(r.body));
+  assert.deepEqual(items("/track").map((e) => [e.event, e.properties.$identity_proof]), [[event, undefined], ["$identify", proof], [event, proof], [event, proof]]);
+  assert.deepEqual(items("/engage").map((o) => o.$identity_proof), [proof]);
+  assert.deepEqual(items("/consent").map((c) => c.proof), [proof]);
+  await arrived(event, 3);
+  const { body } = await api("GET", `/v1/people/${encodeURIComponent(person)}/events`);
+  assert.ok(body.events.length >= 2 && !JSON.stringify(body).includes(proof), "a proof is stored");
+  await call(p, "reset");
+  await call(p, "identify", person + "!");
+  await call(p, "track", event);
+  await settled(p);
+  assert.equal(items("/track").at(-1).properties.$identity_proof, undefined);
+  await context.close();
+});
+
+test("with a proof that has expired, what is said is said all the same", async () => {
+  const event = `Expired ${randomUUID()}`, person = `sdk/${randomUUID()}`;
+  const context = await device();
+  const p = await begin(context, { default: "granted", consentInterval: 0 });
+  await call(p, "identify", person, proven("somebody else"));
+  await call(p, "track", event);
+  await settled(p);
+  await arrived(event, 1);
+  await call(p, "identify", person, proven("somebody else"));
+  await call(p, "optOut");
+  const said = context.sent.filter((r) => r.path === "/consent" && r.method === "POST").map((r) => JSON.parse(r.body));
+  assert.deepEqual(said.map((s) => [s.state, !!s.proof]), [["denied", true], ["denied", false]]);
+  await until("the consent", () => api("GET", `/v1/people/${encodeURIComponent(person)}/consent`), (r) => r.body.state === "denied");
+  assert.deepEqual(await kept(p), { [`lethe_${token}`]: mark });
+  await context.close();
 });
 
 test("an opt-out without a connection reaches the server with it", async () => {
@@ -350,7 +411,7 @@ for (const persistence of ["localStorage", "cookie"]) {
     const person = `sdk/${randomUUID()}`;
     const context = await device();
     const p = await begin(context, { default: "granted", persistence });
-    await call(p, "identify", person);
+    await call(p, "identify", person, proven(person));
     await call(p, "set", { plan: "pro" });
     await settled(p);
     const profile = () => api("GET", `/v1/people/${encodeURIComponent(person)}`);

@@ -81,8 +81,34 @@ test("profile operations, in order", async () => {
   const want = { $name: "Ann", logins: 5, plan: "pro", tags: ["b", "c"] };
   await until(path, ({ profile: { $name, logins, plan, tags, ...rest } }) =>
     isDeepStrictEqual({ $name, logins, plan, tags }, want) && !("first" in rest));
+  // By the public token no user's profile is deleted; by a service account it is.
   await call(people, "delete_user", person);
+  const { profile } = await until(path, (r) => r.refused?.some((s) => s.reason === "delete_user"));
+  assert.equal(profile.plan, "pro");
+  const made = await fetch(LETHE_URL + "/v1/tokens", { method: "POST", body: JSON.stringify({ user: "node" }), headers: { authorization: `Bearer ${LETHE_KEY}` } });
+  const { token: secret } = await made.json();
+  const authorization = "Basic " + btoa("node:" + secret);
+  const res = await fetch(LETHE_URL + "/engage", { method: "POST", body: JSON.stringify({ $distinct_id: person, $delete: "" }), headers: { authorization } });
+  assert.equal(await res.text(), "1");
   await until(path, (r) => Object.keys(r.profile).length === 0);
+});
+
+test("Simplified ID Merge: a device is its first user's", async () => {
+  const event = `Simplified ${randomUUID()}`, ann = `ann ${randomUUID()}`, bob = `bob ${randomUUID()}`, device = randomUUID();
+  const mixpanel = Mixpanel.init(LETHE_TOKEN, settings);
+  await call(mixpanel, "track", event, { $device_id: device });
+  await call(mixpanel, "track", event, { $device_id: device, $user_id: ann });
+  await until(segmentation(event), (r) => r.series[0]?.total === 2);
+  const path = `/v1/people/${encodeURIComponent(ann)}`;
+  await until(path, (r) => isDeepStrictEqual(r.distinct_ids.toSorted(), [`$device:${device}`, ann].toSorted()));
+  await call(mixpanel, "track", event, { $device_id: device, $user_id: bob });
+  const report = await until(segmentation(event), (r) => r.series[0].total === 3);
+  assert.equal(report.series.length, 1);
+  const { series } = await until(segmentation(event).replace("measure=total", "measure=unique"), () => true);
+  assert.equal(series[0].total, 2);
+  const { events } = await until(`${path}/events`, (r) => r.events.length === 2);
+  assert.deepEqual(events.map((e) => e.properties.$device_id), [device, device]);
+  assert.deepEqual((await get(`/v1/people/${encodeURIComponent(bob)}`)).body.distinct_ids, [bob]);
 });
 
 test("an unknown token is an error", async () => {

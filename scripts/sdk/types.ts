@@ -15,6 +15,7 @@ sdk.init("TOKEN", options);
 sdk.track("Signed up");
 sdk.track("Signed up", { plan: "free", items: [1, "a", null, { deep: true }] });
 sdk.identify("ada");
+sdk.identify("ada", { proof: "ba7816bf" });
 sdk.alias("ada@example.com");
 sdk.alias("ada@example.com", "ada");
 sdk.set({ plan: "pro" });
@@ -41,6 +42,8 @@ sdk.track({ plan: "free" });
 sdk.track("Signed up", "free");
 // @ts-expect-error: an id is a text
 sdk.identify(7);
+// @ts-expect-error: a proof is a text
+sdk.identify("ada", { proof: 7 });
 // @ts-expect-error: no such basis
 sdk.optIn({ basis: "because" });
 // @ts-expect-error: erase goes with optOut
