@@ -105,7 +105,7 @@ func sendBilled(t testing.TB, each, requests int) billed {
 		meter.Firestore(t, tenant.Config, topology.EdgeDatabase), ps)))
 	defer in.Close()
 	out := httptest.NewServer(counted(store.New(gcp.Databases{Default: meter.Firestore(t, tenant.Config, topology.DefaultDatabase), Edge: tenant.Edge},
-		queue.NewPublisher(ps, topology.DeadTopic(topology.TopicEvents), 10*time.Second))))
+		queue.NewPublisher(ps, topology.DeadTopic(topology.TopicEvents), 10*time.Second), queue.NewPublisher(ps, topology.TopicLinks, 10*time.Second))))
 	defer out.Close()
 
 	var next atomic.Int64

@@ -54,13 +54,14 @@ func coldRequests(token string) map[string]coldRequest {
 	get := func(path string) coldRequest { return coldRequest{"GET", path, ""} }
 	slice := push(fmt.Appendf(nil, `{"project":"app","request":%q,"status":"done"}`, uuid.NewString())) // of a request that is gone
 	return map[string]coldRequest{
-		"ingest":  {"POST", "/track", fmt.Sprintf(`{"event":"Seen","properties":{"token":%q,"distinct_id":"ann"}}`, token)},
-		"store":   push(event.PackFast(event.AppendEvent(nil, &e))),
-		"report":  get("/v1/reports/segmentation?event=Seen&from=" + today + "&to=" + today),
-		"person":  get("/v1/people/ann"),
-		"export":  get("/v1/exports"),
-		"delete":  get("/v1/deletions"),
-		"opendsr": get("/discovery"),
+		"ingest":      {"POST", "/track", fmt.Sprintf(`{"event":"Seen","properties":{"token":%q,"distinct_id":"ann"}}`, token)},
+		"store":       push(event.PackFast(event.AppendEvent(nil, &e))),
+		"link-worker": push([]byte(`{}`)),
+		"report":      get("/v1/reports/segmentation?event=Seen&from=" + today + "&to=" + today),
+		"person":      get("/v1/people/ann"),
+		"export":      get("/v1/exports"),
+		"delete":      get("/v1/deletions"),
+		"opendsr":     get("/discovery"),
 
 		"admin": get("/v1/project"), "admin-worker": push([]byte("{}")),
 		"retention": get("/v1/retention"), "retention-worker": push([]byte(`{"project":"gone"}`)),

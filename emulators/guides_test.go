@@ -23,10 +23,11 @@ var (
 // guideWants is what the shell of each guide prints, block by block. The first block
 // says the address and the keys; the reader is still in that terminal in the others.
 var guideWants = map[string][][]string{
-	"/guides/events":     {{}, {`{"status":1,"error":null}`}, {`"value":"free","total":1`}},
+	"/guides/events":     {{}, {`{"status":1,"error":null}`}, {`"value":"free","type":"string","total":1`}},
 	"/guides/browser":    {},
 	"/guides/mixpanel":   {},
 	"/guides/move":       {{}, {}, {`events.ndjson: 1 event imported, of 1 line`}},
+	"/guides/identity":   {{}, {`"secret":"lethe_identity_`}},
 	"/guides/access":     {{}, {`"id":`}, {`"status":"done"`, `"url":"http`}},
 	"/guides/delete":     {{}, {`"id":`}, {`"status":"done"`}, {`"properties":["plan"]`}},
 	"/guides/receipt":    {{}, {`1 person`}},
@@ -73,7 +74,7 @@ func (s *live) guides(t *testing.T) {
 		"events.ndjson", filepath.Join(t.TempDir(), "events.ndjson"),
 		"from_date=2026-11-01&to_date=2026-11-30", "from_date="+daysAgo(1)+"&to_date="+daysAgo(0))
 	// What is to be deleted must be there, and what is moved too: in the order of a reader.
-	for _, path := range []string{"/guides/events", "/guides/browser", "/guides/mixpanel", "/guides/move", "/guides/access", "/guides/delete", "/guides/receipt", "/guides/access-log"} {
+	for _, path := range []string{"/guides/events", "/guides/browser", "/guides/mixpanel", "/guides/move", "/guides/identity", "/guides/access", "/guides/delete", "/guides/receipt", "/guides/access-log"} {
 		if !listed[path] {
 			t.Errorf("%s is not listed", path)
 		}

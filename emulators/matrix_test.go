@@ -93,6 +93,8 @@ var letIn = map[string][]int{
 	"POST /consent":                       {202},
 	"POST /v1/sessions":                   {201},
 	"GET /consent":                        {200},
+	"POST /v1/project/identity-secret":    {201, 409}, // there are two at most
+	"DELETE /v1/project/identity-secret":  {204},
 	"GET /v1/reports/segmentation":        {400},
 	"GET /v1/reports/top-events":          {400},
 	"GET /v1/reports/values":              {400},
@@ -102,6 +104,7 @@ var letIn = map[string][]int{
 	"GET /api/2.0/export":                 {400},
 	"GET /v1/people/{distinct_id}":        {404},
 	"GET /v1/people/{distinct_id}/events": {404},
+	"GET /v1/people/{distinct_id}/links":  {404},
 	"GET /v1/access-log/proof":            {400},
 	"GET /v1/access-log/consistency":      {400},
 	"GET /v1/access-log/checkpoint":       {200, 404}, // there is one within a minute
@@ -123,7 +126,7 @@ func allowed(e access.Endpoint, c caller) []int {
 		return s
 	}
 	switch {
-	case strings.Contains(e.Path, "{id}") || strings.Contains(e.Path, "..."):
+	case strings.Contains(e.Path, "{id}") || strings.Contains(e.Path, "{other}") || strings.Contains(e.Path, "..."):
 		return []int{http.StatusNotFound}
 	case e.Auth == access.AuthToken:
 		return []int{http.StatusOK}
@@ -175,7 +178,7 @@ func (m *matrix) ask(ctx context.Context, e access.Endpoint, c caller) (int, str
 			}
 		}
 	}
-	path := strings.NewReplacer("{id}", id, "{distinct_id}", "nobody", "{path...}", "8/0/999", "{email}", "new@example.com").Replace(e.Path)
+	path := strings.NewReplacer("{id}", id, "{distinct_id}", "nobody", "{other}", "somebody", "{path...}", "8/0/999", "{email}", "new@example.com").Replace(e.Path)
 	body := ""
 	if e.Auth == access.AuthToken {
 		body = map[string]string{

@@ -38,8 +38,10 @@ func (s *live) readme(t *testing.T) {
 	wants := [][]string{
 		{`{"status":1,"error":null}`},
 		{`1`},
-		{`"value":"free","total":1`, `"value":"pro","total":1`},
+		{`"value":"free","type":"string","total":1`, `"value":"pro","type":"string","total":1`},
 		{`"profile":{"name":"Ada"}`, `"event":"Signed up"`, `"plan":"free"`},
+		{`1`},
+		{`"$device:laptop-7f3a"`, `"by":"token"`},
 		{`"status":"done"`, `"url":"http`},
 		{`"state":"denied"`},
 		{`1 person`},

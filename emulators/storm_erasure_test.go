@@ -174,16 +174,16 @@ func (s *erasing) receipt(t *testing.T, id string, fences map[string]time.Time) 
 	}
 	var r struct {
 		Subjects []struct {
-			Person string
-			Fence  time.Time
+			Identity string
+			Fence    time.Time
 		}
 	}
 	if err := json.Unmarshal(payload, &r); err != nil || len(r.Subjects) != 2 {
 		t.Fatalf("%s: %v", payload, err)
 	}
 	for _, subject := range r.Subjects {
-		if subject.Fence.After(fences[subject.Person]) {
-			fences[subject.Person] = subject.Fence
+		if subject.Fence.After(fences[subject.Identity]) {
+			fences[subject.Identity] = subject.Fence
 		}
 	}
 }

@@ -45,6 +45,9 @@ locals {
     "Batches with events dropped for want of consent" = {
       filter = local.of_line["dropped-for-consent"], aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", by = []
     }
+    "Requests with identity proofs that prove nothing" = {
+      filter = local.of_line["proofs-refused"], aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", by = []
+    }
     "Links to archives made" = {
       filter = local.of_line["archive-link"], aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", by = []
     }

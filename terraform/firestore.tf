@@ -229,19 +229,23 @@ resource "google_firestore_field" "sealing_oldest" {
   }
 }
 
-# Retention's queries need no more: chunks by project and day, its runs by day, and
-# the persons on hold by hold.since are indexed as they are.
+# Retention's queries need no more: chunks by project and day, its runs by day, the
+# persons on hold by hold.since, and the identities with operations by operates are
+# indexed as they are.
 
 # What is never asked for is not indexed: an index entry costs as much as a write,
 # and values that only grow (received, first_seen) meet the limit of 500 writes a second.
-# people/head stays indexed: reports ask for all who have one.
+# people/link.to stays indexed: reports ask for all who have one, and whoever lists a
+# person's identities for those of one.
 resource "google_firestore_field" "exempt" {
   for_each = toset([
     "chunks/count", "chunks/data", "chunks/project", "chunks/received", "chunks/oldest",
     "ops/data", "ops/received",
-    "people/first_seen", "people/profile", "people/profile_at", "people/amendments", "people/linked",
+    "people/first_seen", "people/profile", "people/profile_at", "people/amendments", "people/said", "people/attested",
+    "people/identified", "people/spoke", "people/stale", "people/height", "people/no_effect", "people/no_room", "people/pending",
+    "people/link.by", "people/link.actor", "people/link.event", "people/link.received", "people/link.message", "people/link.index",
     "requests/extra", "requests/find", "requests/find_cursor", "requests/params", "requests/position", "requests/private", "requests/reason", "requests/result",
-    "parts/ids", "parts/keys", "parts/project",
+    "parts/ids", "parts/keys", "parts/project", "hints/matched",
     "people/hold.reason", "people/hold.actor",
     "retention_runs/check", "retention_runs/cursor", "retention_runs/group", "retention_runs/marks", "retention_runs/counts",
     "webhooks/secret", "webhooks/old_secret", "deliveries/body", "deliveries/last", "deliveries/finished",

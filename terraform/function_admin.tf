@@ -23,7 +23,7 @@ module "admin" {
       entry_point = "Admin"
       paths = [
         "/v1/access-log", "/v1/access-log/*", "/v1/keys", "/v1/keys/*", "/v1/tokens", "/v1/tokens/*",
-        "/v1/project", "/v1/project/settings", "/v1/project/settings/history", "/v1/project/dpa",
+        "/v1/project", "/v1/project/settings", "/v1/project/settings/history", "/v1/project/identity-secret", "/v1/project/dpa",
         "/v1/projects", "/v1/dpa", "/v1/project/staff-access", "/v1/evidence", "/v1/grants", "/v1/grants/*", "/v1/staff", "/v1/staff/*",
         "/v1/sessions", "/v1/sessions/*",
       ]

@@ -5,7 +5,7 @@ module "person" {
   name        = "person"
   setup       = local.setup
   topics      = local.topics
-  publishes   = ["rectifications", "webhooks"]
+  publishes   = ["links", "rectifications", "webhooks"]
   databases   = { "(default)" = "roles/datastore.user", edge = "roles/datastore.user" }
   audits      = true
   environment = local.staff

@@ -51,6 +51,9 @@ locals {
     "dropped-for-consent" = {
       message = "dropped for consent"
     }
+    "proofs-refused" = {
+      message = "identity proofs refused"
+    }
     "archive-link" = {
       message = "link to an archive made"
     }
@@ -60,7 +63,7 @@ locals {
     }
     "security-event" = {
       message = "security event"
-      where   = "jsonPayload.security_event=(\"auth.repeated\" OR \"export.large\" OR \"deletion.burst\" OR \"grant.exceeded\")"
+      where   = "jsonPayload.security_event=(\"auth.repeated\" OR \"export.large\" OR \"deletion.burst\" OR \"links.refused\" OR \"grant.exceeded\")"
     }
   }
 

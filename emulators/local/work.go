@@ -5,6 +5,7 @@ package local
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -31,12 +32,38 @@ func (n *Tenant) Work(t testing.TB, ps *pubsub.Client, topic, function string, h
 	t.Cleanup(func() { cancel(); running.Wait(); server.Close() })
 }
 
+// Drain gives a worker what has been published to its topic, one message after the other,
+// until that is all.
+func (n *Tenant) Drain(t testing.TB, ps *pubsub.Client, topic, function string, h http.Handler) {
+	t.Helper()
+	last := rand.Text() // the emulator keeps the order of what it has taken
+	if _, err := ps.Publisher(topic).Publish(t.Context(), &pubsub.Message{Attributes: map[string]string{"last": last}}).Get(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		for _, m := range n.Pull(t, ps, topology.PushSubscription(topic, function), 1) {
+			if m.Attributes["last"] == last {
+				return
+			}
+			for code := 0; code != http.StatusNoContent; {
+				if code = n.push(t.Context(), t, h, m.MessageId, m.Data, m.Attributes); code != http.StatusNoContent && code != http.StatusServiceUnavailable {
+					t.Fatalf("%s answers %d", function, code)
+				}
+			}
+		}
+	}
+}
+
 // Push gives a worker one delivery of a message of the tenant's project and returns
 // the status of its answer.
 func (n *Tenant) Push(ctx context.Context, t testing.TB, h http.Handler, data []byte) int {
 	t.Helper()
-	body, err := json.Marshal(map[string]any{"message": map[string]any{
-		"data": data, "messageId": "m", "attributes": map[string]string{queue.AttrProject: n.Project.ID}}})
+	return n.push(ctx, t, h, "m", data, map[string]string{queue.AttrProject: n.Project.ID})
+}
+
+func (n *Tenant) push(ctx context.Context, t testing.TB, h http.Handler, id string, data []byte, attributes map[string]string) int {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"message": map[string]any{"data": data, "messageId": id, "attributes": attributes}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,10 @@
-// Command endpoints prints who may call which endpoint, as Markdown:
+// Command endpoints prints who may call which endpoint, and who may say what of a person,
+// as Markdown:
 //
-//	shared/access.Endpoints ─▶ table ─┬─▶ standard output
-//	                                  └─▶ README.md, between two markers (-w FILE)
+//	shared/access.Endpoints ─▶ table ─────┬─▶ standard output
+//	shared/identity.Rules ─▶ rule, list ──┴─▶ README.md, openapi.yaml, between their markers (-w FILE)
 //
-// The same list is what the functions ask for a caller's rights.
+// The same lists are what the functions ask.
 package main
 
 import (
@@ -16,14 +17,24 @@ import (
 	"github.com/lethe-analytics/lethe/shared/access"
 )
 
-// The markers between which the table stands.
-const (
-	begin = "<!-- endpoints: written by go run ./scripts/endpoints -w README.md -->\n"
-	end   = "<!-- end of endpoints -->\n"
-)
+// part is what a program writes into a file, between two markers.
+type part struct {
+	begin, end string
+	write      func() string
+}
+
+// parts are all of them; a file has those whose markers it has.
+var parts = []part{
+	{"<!-- endpoints: written by go run ./scripts/endpoints -w README.md -->\n", "<!-- end of endpoints -->\n", spaced(table)},
+	{"<!-- rule: written by go run ./scripts/endpoints -w README.md -->\n", "<!-- end of rule -->\n", spaced(ruleTable)},
+	{"# rule: written by go run ./scripts/endpoints -w shared/openapi/openapi.yaml\n", "# end of rule\n", ruleTag},
+}
+
+// spaced puts empty lines around a text.
+func spaced(write func() string) func() string { return func() string { return "\n" + write() + "\n" } }
 
 func main() {
-	file := flag.String("w", "", "write the table into this file, between its markers")
+	file := flag.String("w", "", "write into this file, between its markers")
 	flag.Parse()
 	if err := run(*file); err != nil {
 		fmt.Fprintln(os.Stderr, "endpoints:", err)
@@ -33,7 +44,7 @@ func main() {
 
 func run(file string) error {
 	if file == "" {
-		_, err := os.Stdout.WriteString(table())
+		_, err := os.Stdout.WriteString(table() + "\n" + ruleTable())
 		return err
 	}
 	text, err := os.ReadFile(file)
@@ -47,14 +58,24 @@ func run(file string) error {
 	return os.WriteFile(file, []byte(updated), 0o644)
 }
 
-// update puts the table between the markers of a text.
+// update writes the parts of a text anew.
 func update(text string) (string, error) {
-	before, rest, ok := strings.Cut(text, begin)
-	_, after, found := strings.Cut(rest, end)
-	if !ok || !found {
-		return "", errors.New("the file does not have both markers")
+	found := false
+	for _, p := range parts {
+		before, rest, ok := strings.Cut(text, p.begin)
+		if !ok {
+			continue
+		}
+		_, after, ok := strings.Cut(rest, p.end)
+		if !ok {
+			return "", fmt.Errorf("the file lacks %q", strings.TrimSpace(p.end))
+		}
+		text, found = before+p.begin+p.write()+p.end+after, true
 	}
-	return before + begin + "\n" + table() + "\n" + end + after, nil
+	if !found {
+		return "", errors.New("the file has no markers")
+	}
+	return text, nil
 }
 
 // table is the list in Markdown.

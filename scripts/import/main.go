@@ -1,4 +1,4 @@
-// Command import sends a raw export of Mixpanel to Lethe.
+// Command import sends a raw export of Mixpanel, or of Lethe, to Lethe.
 //
 //	FILE, FILE.gz, - ─▶ lines ─▶ batches ─▶ POST /import?strict=1, several at a time
 //	                                          ├─ stored ──▶ FILE.import.json: how far it is
@@ -12,6 +12,8 @@
 // What is interrupted goes on when the same is run again. An event counts once however
 // often it is sent: by its $insert_id, and where an old export has none, by one that is
 // made of its content, so that two lines that are equal in every respect are one event.
+// An export of Lethe's own is taken as well. Imported into the project that it is of, it
+// is the same events.
 //
 // The time of an event is in UTC, unless the export is of a project that keeps its time
 // zone's time in it: those made before 2023. -tz names that zone.
@@ -61,7 +63,7 @@ func parseOptions(env func(string) string, args []string, out io.Writer) (o opti
 	fs := flag.NewFlagSet("import", flag.ContinueOnError)
 	fs.SetOutput(out)
 	fs.Usage = func() {
-		fmt.Fprint(out, "Usage: import [flags] FILE ...   (a raw export of Mixpanel, gzip too; - is standard input)\n\n"+
+		fmt.Fprint(out, "Usage: import [flags] FILE ...   (a raw export of Mixpanel or of Lethe, gzip too; - is standard input)\n\n"+
 			"Sends events to LETHE_URL with the SDK token LETHE_TOKEN. The same again goes on where it ended.\n\n")
 		fs.PrintDefaults()
 	}

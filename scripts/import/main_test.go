@@ -37,8 +37,8 @@ func newSystem(t *testing.T) *system {
 	s := &system{Tenant: local.NewTenant(t, nil), t: t}
 	ps := s.OpenPubSub(t)
 	in := local.Checked(t, ingest.New(ingest.Config{Config: s.Config, Linger: 5 * time.Millisecond, EdgeTimeout: 10 * time.Second, PublishTimeout: 10 * time.Second,
-		ReadTimeout: 10 * time.Second, CacheTTL: time.Minute}, s.Edge, ps))
-	s.Work(t, ps, topology.TopicEvents, "store", store.New(s.Databases, queue.NewPublisher(ps, topology.DeadTopic(topology.TopicEvents), 10*time.Second)))
+		ReadTimeout: 10 * time.Second, LargeWait: 10 * time.Second, CacheTTL: time.Minute}, s.Edge, ps))
+	s.Work(t, ps, topology.TopicEvents, "store", store.New(s.Databases, queue.NewPublisher(ps, topology.DeadTopic(topology.TopicEvents), 10*time.Second), queue.NewPublisher(ps, topology.TopicLinks, 10*time.Second)))
 	s.report = report.New(report.Config{Timeout: time.Minute}, s.Guard(t), s.Default)
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n := s.requests.Add(1)

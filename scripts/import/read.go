@@ -3,14 +3,20 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 
 	"github.com/lethe-analytics/lethe/shared/event"
+	"github.com/lethe-analytics/lethe/shared/identity"
 )
 
-// maxBatch bounds a request, under the server's limit.
-const maxBatch = event.MaxBody - event.MaxBytes
+// maxLine bounds a line. It may have what an export adds to an event.
+const maxLine = event.MaxBytes + event.MaxAdded
+
+// maxBatch bounds what a request has before its last record, so that it is under the
+// server's limit with that, whatever prepare adds.
+const maxBatch = event.MaxBody - 2*maxLine
 
 // record is a line that is sent, or refused before.
 type record struct {
@@ -23,6 +29,7 @@ type batch struct {
 	body    []byte
 	records []record  // of the body, one each
 	refused []refusal // of the lines beside
+	claims  int       // of the records: those that say who is who
 	bytes   int64     // of the input, up to its end
 	lines   int
 	done    chan error // of sending
@@ -36,7 +43,7 @@ type refusal struct {
 	Record string `json:"record"` // the line; cut off if it is too long
 }
 
-// lines reads lines of any length, of which at most event.MaxBytes+1 bytes are kept.
+// lines reads lines of any length, of which at most maxLine+1 bytes are kept.
 type lines struct {
 	in    *bufio.Reader
 	bytes int64
@@ -47,7 +54,7 @@ func (l *lines) next() (text []byte, err error) {
 	for {
 		part, err := l.in.ReadSlice('\n')
 		l.bytes += int64(len(part))
-		if room := event.MaxBytes + 1 - len(text); room > 0 {
+		if room := maxLine + 1 - len(text); room > 0 {
 			text = append(text, part[:min(len(part), room)]...)
 		}
 		switch {
@@ -66,7 +73,7 @@ func (l *lines) next() (text []byte, err error) {
 // next reads a batch; one without lines is the end.
 func (j *job) next() (*batch, error) {
 	b := &batch{done: make(chan error, 1)}
-	for len(b.records) < j.options.batch && len(b.body) < maxBatch {
+	for len(b.records) < j.options.batch && len(b.body) < maxBatch && b.claims < identity.MaxClaims {
 		text, err := j.lines.next()
 		if err == io.EOF {
 			break
@@ -80,7 +87,7 @@ func (j *job) next() (*batch, error) {
 			continue
 		}
 		made, err := prepare(text, j.options.zone)
-		if len(text) > event.MaxBytes {
+		if len(text) > maxLine {
 			made, err = nil, errors.New("is over 1 MB")
 		}
 		if err != nil {
@@ -89,6 +96,18 @@ func (j *job) next() (*batch, error) {
 		}
 		b.records = append(b.records, record{j.lines.n, text})
 		b.body = append(b.body, made...)
+		if isClaim(made) {
+			b.claims++
+		}
 	}
 	return b, nil
+}
+
+// isClaim reports whether a record says who is who. Of those the server takes so many of
+// one request.
+func isClaim(record []byte) bool {
+	var e struct {
+		Event string `json:"event"`
+	}
+	return json.Unmarshal(record, &e) == nil && identity.IsClaim(e.Event)
 }

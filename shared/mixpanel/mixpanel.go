@@ -70,7 +70,7 @@ func ReadTask(w http.ResponseWriter, r *http.Request, limit int64) (*Task, error
 // statuses are Mixpanel's names.
 var statuses = map[request.Status]string{
 	request.Queued: "PENDING", request.Running: "STARTED", request.Done: "SUCCESS",
-	request.Failed: "FAILURE", request.Cancelled: "REVOKED",
+	request.Failed: "FAILURE", request.Cancelled: "REVOKED", request.NeedsConfirmation: "PENDING",
 }
 
 // Results is the state of a task.
@@ -109,11 +109,12 @@ func Read(ctx context.Context, db *firestore.Client, project, id string, kind re
 		TrackingID: r.ID, Status: statuses[r.Status], RequestingUser: request.NewAnswer(r).By, ProjectID: project,
 		ComplianceType: extra.Compliance, DisclosureType: extra.Disclosure, DateRequested: r.Created.UTC().Format(time.RFC3339), DistinctIDs: []string{},
 	}
-	for n := range r.Parts {
+	for n, named := 0, 0; n < r.Parts && named < r.Persons; n++ { // a deletion has appended others
 		part, err := request.ReadPart(ctx, db, r, n)
 		if err != nil {
 			return nil, err
 		}
+		named += len(part.IDs)
 		for _, id := range part.IDs {
 			if id != "" {
 				a.DistinctIDs = append(a.DistinctIDs, id)

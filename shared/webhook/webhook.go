@@ -36,20 +36,21 @@ import (
 
 // The types of events.
 const (
-	RequestDone      = "request.done"
-	RequestFailed    = "request.failed"
-	GrantCreated     = "grant.created"
-	GrantApproved    = "grant.approved"
-	GrantEnded       = "grant.ended"
-	IncidentOpened   = "incident.opened"
-	IncidentUpdated  = "incident.updated"
-	IncidentReminder = "incident.reminder"
-	IncidentClosed   = "incident.closed"
-	typeTest         = "test" // sent by Test alone, whatever an endpoint takes
+	RequestDone              = "request.done"
+	RequestFailed            = "request.failed"
+	RequestNeedsConfirmation = "request.needs_confirmation"
+	GrantCreated             = "grant.created"
+	GrantApproved            = "grant.approved"
+	GrantEnded               = "grant.ended"
+	IncidentOpened           = "incident.opened"
+	IncidentUpdated          = "incident.updated"
+	IncidentReminder         = "incident.reminder"
+	IncidentClosed           = "incident.closed"
+	typeTest                 = "test" // sent by Test alone, whatever an endpoint takes
 )
 
 // Types lists those that an endpoint may take.
-var Types = []string{RequestDone, RequestFailed, GrantCreated, GrantApproved, GrantEnded,
+var Types = []string{RequestDone, RequestFailed, RequestNeedsConfirmation, GrantCreated, GrantApproved, GrantEnded,
 	IncidentOpened, IncidentUpdated, IncidentReminder, IncidentClosed}
 
 // MaxEndpoints bounds the endpoints of a project.
