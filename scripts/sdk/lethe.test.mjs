@@ -356,7 +356,11 @@ test("a proof goes along with all that is said of its person, and with nothing e
   await init(p, { default: "granted" });
   await call(p, "track", event, { n: 3 });
   await settled(p);
-  const items = (path) => context.sent.filter((r) => r.path === path && r.method === "POST").flatMap((r) => JSON.parse(r.body));
+  // What is not answered in time is sent again: an item counts once.
+  const items = (path) => {
+    const sent = context.sent.filter((r) => r.path === path && r.method === "POST").flatMap((r) => JSON.parse(r.body));
+    return [...new Map(sent.map((item) => [item.properties?.$insert_id ?? JSON.stringify(item), item])).values()];
+  };
   assert.deepEqual(items("/track").map((e) => [e.event, e.properties.$identity_proof]), [[event, undefined], ["$identify", proof], [event, proof], [event, proof]]);
   assert.deepEqual(items("/engage").map((o) => o.$identity_proof), [proof]);
   assert.deepEqual(items("/consent").map((c) => c.proof), [proof]);
